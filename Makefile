@@ -1,0 +1,22 @@
+# The two commands of the README, and what they need.
+
+.PHONY: demo test lint bench setup
+
+# Builds Springline and shows a small real garden at http://127.0.0.1:8080.
+demo:
+	cargo run --release -p springline-pipelines --bin springline -- demo
+
+# Installs what the tests need (git, a browser, Python readers of Parquet), checks the code and runs every test.
+test: setup lint
+	cargo build --workspace --bins
+	tests/run.sh
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+setup:
+	tests/setup.sh
+
+bench:
+	cargo run --release -p springline-bench -- gardens

@@ -1,0 +1,145 @@
+//! What happens to records, as sources tell it.
+
+use crate::{Record, Timestamp, Uri};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+
+/// A source by its name in the configuration, e.g. `gardens`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceId(Arc<str>);
+
+impl SourceId {
+    /// Takes a name as it is.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One resumable sequence of a source: a garden of a git source, a host of a relay, a Kafka partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Partition {
+    /// The source.
+    pub source: SourceId,
+    /// The sequence, in the source's own words (`garden/flancian`).
+    pub name: String,
+}
+
+/// How far a partition has been processed, in the source's own words (a commit id, a sequence number). Opaque
+/// to all but its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position(pub String);
+
+/// Orders the versions of one record: the ledger takes an event only if its `rev` is above the one it has.
+///
+/// Gardens use microseconds of observation, kept rising by the source; AT Protocol its TID as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Rev(pub u64);
+
+/// Something that happened upstream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Event {
+    /// Who tells.
+    pub source: SourceId,
+    /// When the source saw it, by our clock.
+    pub observed: Timestamp,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EventBody {
+    /// The record is now this.
+    Put {
+        /// Its version.
+        rev: Rev,
+        /// The whole new state.
+        record: Arc<Record>,
+    },
+    /// The record is gone.
+    Delete {
+        /// Its version.
+        rev: Rev,
+        /// Which.
+        uri: Uri,
+    },
+    /// Everything an authority owns becomes visible or not.
+    Account {
+        /// Its version.
+        rev: Rev,
+        /// An authority as [`Uri::authority`] gives it: `garden://flancian/`.
+        authority: Uri,
+        /// Visible or not, and why.
+        status: AccountStatus,
+    },
+    /// A piece of input that could not be taken.
+    Quarantine(Box<Quarantined>),
+    /// A quarantined piece was retried with success, or given up by the operator.
+    Release {
+        /// [`Quarantined::uri`].
+        uri: Uri,
+    },
+}
+
+impl EventBody {
+    /// The text that decides which worker owns the event.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        match self {
+            Self::Put { record, .. } => record.uri.authority(),
+            Self::Delete { uri, .. } | Self::Release { uri } => uri.authority(),
+            Self::Account { authority, .. } => authority.as_str(),
+            Self::Quarantine(row) => row.uri.authority(),
+        }
+    }
+}
+
+/// Whether what an authority owns may be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountStatus {
+    /// Visible.
+    Active,
+    /// Hidden by the operator; comes back whole on [`AccountStatus::Active`].
+    Hidden,
+}
+
+/// Input that could not be taken, kept with its provenance until an operator retries or discards it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// What the record would have been called. A later good `Put` or a `Delete` of the same URI releases it.
+    pub uri: Uri,
+    /// Who read it.
+    pub source: SourceId,
+    /// Where it was: a path, a commit and path, a sequence number.
+    pub origin: String,
+    /// Why it could not be taken, for a person to read.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The first bytes of it, at most [`QUARANTINE_SAMPLE_BYTES`].
+    pub sample: Vec<u8>,
+}
+
+/// How much of a refused input is kept.
+pub const QUARANTINE_SAMPLE_BYTES: usize = 4 * 1024;

@@ -1,0 +1,71 @@
+use super::*;
+use crate::*;
+use proptest::prelude::*;
+
+fn round_trip<R: Row>(row: &R) {
+    let (key, value) = (row.key_bytes(), row.value_bytes());
+    assert_eq!(&R::decode(&key, &value).unwrap(), row);
+    for cut in 0..key.len() {
+        drop(R::decode(&key[..cut], &value)); // an error or another row, never a panic
+    }
+    for cut in 0..value.len() {
+        drop(R::decode(&key, &value[..cut]));
+    }
+}
+
+fn meta(text: &str, number: u64) -> NoteMeta {
+    NoteMeta {
+        uri: Uri::from(text),
+        kind: "note".into(),
+        author: Uri::user(text),
+        node: Some(NodeName::from_canonical(text)),
+        title: text.into(),
+        at: Timestamp(number.cast_signed()),
+        bytes: number,
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_row_reads_back(text in ".{0,20}", number: u64, ordinal: u32) {
+        let (uri, at) = (Uri::from(text.as_str()), Timestamp(number.cast_signed()));
+        let node = NodeName::from_canonical(&text);
+        let note = meta(&text, number);
+        round_trip(&BacklinkRow {
+            target: uri.clone(), kind: text.clone(), path: "wikilink".into(), at, source: uri.clone(), ordinal,
+            context: Context::Code, author: uri.clone(), node: Some(node.clone()), title: text.clone(),
+            label: Some(text.clone()), snippet: text.clone(),
+        });
+        round_trip(&BacklinkCountRow {
+            target: uri.id(), kind: text.clone(), path: ".subject".into(), links: number, records: 1, authors: 2,
+        });
+        round_trip(&LatestRow { note: note.clone() });
+        round_trip(&SubnodeRow { node: node.clone(), note: note.clone() });
+        round_trip(&AuthorNoteRow { note: note.clone() });
+        round_trip(&JournalRow { day: at, note: note.clone() });
+        round_trip(&NodeRow { node: node.clone(), subnodes: number, authors: 1, links: 2, linkers: 3 });
+        round_trip(&AuthorRow { author: uri.clone(), records: number, links: 2, bytes: 3 });
+        round_trip(&SourceRow { source: SourceId::new(text.as_str()), kind: text.clone(), records: 1, links: 2, bytes: number });
+        round_trip(&NotificationRow {
+            recipient: uri.clone(), at, reason: Reason::Push, source: uri.clone(), subject: uri.clone(),
+            actor: uri.clone(), title: text.clone(),
+        });
+        round_trip(&TopRow { order: Order::Trending, score: number, node: node.clone() });
+        round_trip(&AccountRow { authority: uri.clone(), rev: Rev(number), status: AccountStatus::Hidden });
+        let mut terms = TermsBuilder::new();
+        terms.push(text.as_bytes(), 1, 2, [3, 4, ordinal.max(4)]);
+        terms.push(format!("{text}~").as_bytes(), 0, 0, []);
+        round_trip(&PostingsRow { uri: uri.clone(), at, length: ordinal, terms: terms.finish() });
+    }
+}
+
+#[test]
+fn newest_and_best_come_first() {
+    let latest = |at: u64| LatestRow { note: meta("a", at) }.key_bytes();
+    assert!(latest(2) < latest(1));
+    let top = |score: u64, node: &str| {
+        TopRow { order: Order::Size, score, node: NodeName::from_canonical(node) }.key_bytes()
+    };
+    assert!(top(9, "z") < top(8, "a"));
+    assert!(top(8, "a") < top(8, "b"));
+}

@@ -1,0 +1,132 @@
+//! Which tables a view is made of.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $tag:literal, $text:literal, $view:ident;)*) => {
+        /// A set of rows under one key prefix in the store. The number is on disk: never reuse one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum Table { $($(#[$doc])* $name = $tag,)* }
+
+        impl Table {
+            /// Every table, in the order of the numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name that the command line, the exports and the metrics use.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The view it belongs to.
+            #[must_use]
+            pub const fn view(self) -> View {
+                match self { $(Self::$name => View::$view,)* }
+            }
+        }
+    };
+}
+
+tables! {
+    /// [`crate::rows::RecordRow`]
+    Records = 1, "records", Ledger;
+    /// [`crate::rows::AccountRow`]
+    Accounts = 2, "accounts", Ledger;
+    /// [`crate::rows::QuarantineRow`]
+    Quarantine = 3, "quarantine", Ledger;
+    /// [`crate::rows::BacklinkRow`]
+    Backlinks = 10, "backlinks", Backlinks;
+    /// [`crate::rows::BacklinkCountRow`]
+    BacklinkCounts = 11, "backlink_counts", Backlinks;
+    /// [`crate::rows::PostingsRow`]: kept by the search index in segments of its own, not as packed rows.
+    Search = 20, "search", Search;
+    /// [`crate::rows::TopRow`]
+    Top = 30, "top", Rankings;
+    /// [`crate::rows::LatestRow`]
+    Latest = 40, "latest", Catalog;
+    /// [`crate::rows::SubnodeRow`]
+    Subnodes = 41, "subnodes", Catalog;
+    /// [`crate::rows::AuthorNoteRow`]
+    AuthorNotes = 42, "author_notes", Catalog;
+    /// [`crate::rows::JournalRow`]
+    Journals = 43, "journals", Catalog;
+    /// [`crate::rows::NodeRow`]
+    Nodes = 44, "nodes", Catalog;
+    /// [`crate::rows::AuthorRow`]
+    Authors = 45, "authors", Catalog;
+    /// [`crate::rows::SourceRow`]
+    Sources = 46, "sources", Catalog;
+    /// [`crate::rows::NotificationRow`]
+    Notifications = 50, "notifications", Notifications;
+}
+
+impl Table {
+    /// From the number on disk.
+    #[must_use]
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|table| *table as u8 == tag)
+    }
+}
+
+/// What users ask for and operators maintain; the unit of versions, fingerprints and rebuilds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// The current state of every record: the base of all others.
+    Ledger,
+    /// What links here.
+    Backlinks,
+    /// Where was this said.
+    Search,
+    /// What matters now.
+    Rankings,
+    /// What is there.
+    Catalog,
+    /// Who must be told.
+    Notifications,
+}
+
+impl View {
+    /// Every view, the ledger first.
+    pub const ALL: &'static [Self] =
+        &[Self::Ledger, Self::Backlinks, Self::Search, Self::Rankings, Self::Catalog, Self::Notifications];
+
+    /// The name that the command line and the metrics use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Backlinks => "backlinks",
+            Self::Search => "search",
+            Self::Rankings => "rankings",
+            Self::Catalog => "catalog",
+            Self::Notifications => "notifications",
+        }
+    }
+
+    /// From its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|view| view.name() == name)
+    }
+
+    /// The version of its definition: raise it when the rows of a view change for the same records. A stored view
+    /// of another version is recomputed at the next start.
+    #[must_use]
+    pub const fn version(self) -> u16 {
+        match self {
+            Self::Ledger
+            | Self::Backlinks
+            | Self::Search
+            | Self::Rankings
+            | Self::Catalog
+            | Self::Notifications => 1,
+        }
+    }
+
+    /// Its tables.
+    pub fn tables(self) -> impl Iterator<Item = Table> {
+        Table::ALL.iter().copied().filter(move |table| table.view() == self)
+    }
+}

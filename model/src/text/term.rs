@@ -1,0 +1,102 @@
+//! How terms are named: a letter for the namespace, then the word or value.
+
+use super::{Lang, MAX_FILTER_BYTES, MAX_WORD_BYTES, head};
+use crate::NodeName;
+
+/// In every document.
+pub const EVERY: &[u8] = b"*";
+
+/// In documents whose words do not tell all of their text (a limit of [`super`] was reached).
+pub const PARTIAL: &[u8] = b"*partial";
+
+/// The first byte of every word.
+pub const WORD: u8 = b'w';
+
+/// The first byte of every stem.
+pub const STEM: u8 = b's';
+
+/// A folded word.
+#[must_use]
+pub fn word(word: &str) -> Vec<u8> {
+    named(WORD, head(word, MAX_WORD_BYTES))
+}
+
+/// A stem; its language is part of its name.
+#[must_use]
+pub fn stem(lang: Lang, stem: &str) -> Vec<u8> {
+    let [first, second] = lang.code();
+    let mut name = vec![STEM, first, second];
+    name.extend_from_slice(head(stem, MAX_WORD_BYTES).as_bytes());
+    name
+}
+
+fn named(namespace: u8, value: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(1 + value.len());
+    name.push(namespace);
+    name.extend_from_slice(value.as_bytes());
+    name
+}
+
+/// What a document is, other than its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Filter {
+    /// Who said it.
+    Author,
+    /// What kind of record it is.
+    Kind,
+    /// What language it is in.
+    Lang,
+    /// The Agora node it is a subnode of.
+    Node,
+    /// The source that told it.
+    Source,
+    /// A tag it has.
+    Tag,
+}
+
+impl Filter {
+    /// Every filter, in the order of their terms.
+    pub const ALL: [Self; 6] = [Self::Author, Self::Kind, Self::Lang, Self::Node, Self::Source, Self::Tag];
+
+    /// How queries call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Author => "author",
+            Self::Kind => "kind",
+            Self::Lang => "lang",
+            Self::Node => "node",
+            Self::Source => "source",
+            Self::Tag => "tag",
+        }
+    }
+
+    /// Its namespace.
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Author => b'a',
+            Self::Kind => b'k',
+            Self::Lang => b'l',
+            Self::Node => b'n',
+            Self::Source => b'o',
+            Self::Tag => b't',
+        }
+    }
+
+    /// The term for a value, as a record has it or as people type it: `author:flancian` is `author:user:flancian`,
+    /// `node:digital-garden` is `node:"digital garden"`, `tag:#todo` is `tag:todo`.
+    #[must_use]
+    pub fn term(self, value: &str) -> Vec<u8> {
+        let lower = value.trim().to_lowercase();
+        let plain = match self {
+            Self::Author if !lower.contains(':') => format!("user:{}", lower.trim_start_matches('@')),
+            Self::Node => {
+                let name = lower.trim_start_matches("node:").trim_start_matches("[[").trim_end_matches("]]");
+                NodeName::canonical(name).as_str().to_owned()
+            }
+            Self::Tag => lower.trim_start_matches("tag:").trim_start_matches('#').to_owned(),
+            Self::Author | Self::Kind | Self::Lang | Self::Source => lower,
+        };
+        named(self.letter(), head(&plain, MAX_FILTER_BYTES))
+    }
+}

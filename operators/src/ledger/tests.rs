@@ -1,0 +1,347 @@
+//! The ledger against a plain map, with a store that lags behind at random.
+
+use super::*;
+use crate::testing::{TestRecord, Tick, drive};
+use proptest::{collection::vec, prelude::*, sample::select};
+use springline_model::{AccountStatus, EventBody, Quarantined, Rev, SourceId, Timestamp};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+/// Everything that the ledger says, as one collection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    Visible(Visible),
+    Record(RecordRow),
+    Account(AccountRow),
+    Quarantine(QuarantineRow),
+}
+
+/// The books, as a person would keep them.
+#[derive(Clone, Default)]
+struct Books {
+    records: BTreeMap<Uri, RecordRow>,
+    accounts: BTreeMap<Uri, AccountRow>,
+    quarantine: BTreeMap<Uri, QuarantineRow>,
+}
+
+impl Books {
+    /// Rules 1, 2 and 4 of the module, in the plainest words.
+    fn tick(&mut self, events: &[Event]) {
+        let mut newest: BTreeMap<Uri, (Rev, usize)> = BTreeMap::new();
+        let mut newest_accounts: BTreeMap<Uri, (Rev, usize)> = BTreeMap::new();
+        for (arrival, event) in events.iter().enumerate() {
+            let (rev, key, newest) = match &event.body {
+                EventBody::Put { rev, record } => (*rev, record.uri.clone(), &mut newest),
+                EventBody::Delete { rev, uri } => (*rev, uri.clone(), &mut newest),
+                EventBody::Account { rev, authority, .. } => (*rev, authority.clone(), &mut newest_accounts),
+                _ => continue,
+            };
+            let entry = newest.entry(key).or_insert((rev, arrival));
+            *entry = (*entry).max((rev, arrival));
+        }
+        for (arrival, Event { source, body, .. }) in events.iter().enumerate() {
+            match body.clone() {
+                EventBody::Put { rev, record } => {
+                    let uri = record.uri.clone();
+                    let fresh = self.records.get(&uri).is_none_or(|row| row.rev < rev);
+                    if fresh && newest[&uri].1 == arrival {
+                        self.quarantine.remove(&uri);
+                        self.records.insert(uri, RecordRow { rev, source: source.clone(), record });
+                    }
+                }
+                EventBody::Delete { rev, uri } => {
+                    let fresh = self.records.get(&uri).is_none_or(|row| row.rev < rev);
+                    if fresh && newest[&uri].1 == arrival {
+                        self.quarantine.remove(&uri);
+                        self.records.remove(&uri);
+                    }
+                }
+                EventBody::Account { rev, authority, status } => {
+                    let fresh = self.accounts.get(&authority).is_none_or(|row| row.rev < rev);
+                    if fresh && newest_accounts[&authority].1 == arrival {
+                        self.accounts.insert(authority.clone(), AccountRow { authority, rev, status });
+                    }
+                }
+                EventBody::Quarantine(row) => {
+                    drop(self.quarantine.insert(row.uri.clone(), QuarantineRow(*row)));
+                }
+                EventBody::Release { uri } => drop(self.quarantine.remove(&uri)),
+            }
+        }
+    }
+
+    fn words(&self) -> BTreeSet<Word> {
+        let shown = |row: &&RecordRow| {
+            let account = self.accounts.get(row.record.uri.authority());
+            account.is_none_or(|account| account.status == AccountStatus::Active)
+        };
+        let visible = self
+            .records
+            .values()
+            .filter(shown)
+            .map(|row| Word::Visible(Visible { source: row.source.clone(), record: row.record.clone() }));
+        let records = self.records.values().cloned().map(Word::Record);
+        let accounts = self.accounts.values().cloned().map(Word::Account);
+        let quarantine = self.quarantine.values().cloned().map(Word::Quarantine);
+        visible.chain(records).chain(accounts).chain(quarantine).collect()
+    }
+
+    fn say(&mut self, words: Vec<(Word, isize)>) {
+        let (gone, come): (Vec<_>, Vec<_>) = words.into_iter().partition(|(_, diff)| *diff < 0);
+        for (word, _) in gone {
+            match word {
+                Word::Visible(_) => {}
+                Word::Record(row) => drop(self.records.remove(&row.record.uri)),
+                Word::Account(row) => drop(self.accounts.remove(&row.authority)),
+                Word::Quarantine(row) => drop(self.quarantine.remove(&row.0.uri)),
+            }
+        }
+        for (word, _) in come {
+            match word {
+                Word::Visible(_) => {}
+                Word::Record(row) => drop(self.records.insert(row.record.uri.clone(), row)),
+                Word::Account(row) => drop(self.accounts.insert(row.authority.clone(), row)),
+                Word::Quarantine(row) => drop(self.quarantine.insert(row.0.uri.clone(), row)),
+            }
+        }
+    }
+}
+
+/// A store that shows ticks some lookups after they are complete.
+#[derive(Default)]
+struct Shelf {
+    shown: Books,
+    tick: Option<u64>,
+    waiting: VecDeque<(u64, Vec<(Word, isize)>)>,
+    /// After how many lookups the next tick is shown; taken in turn, for ever.
+    lags: VecDeque<u8>,
+}
+
+#[derive(Clone, Default)]
+struct Store(Arc<Mutex<Shelf>>);
+
+impl Store {
+    fn lagging(lags: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(Shelf { lags: lags.into(), ..Shelf::default() })))
+    }
+
+    /// One more lookup has passed, before or after `read` as it falls.
+    fn look<T>(&self, read: impl FnOnce(&Shelf) -> T) -> T {
+        let mut shelf = self.0.lock().unwrap();
+        if let Some(lag) = shelf.lags.pop_front() {
+            if lag > 0 {
+                shelf.lags.push_front(lag - 1);
+            } else {
+                shelf.lags.push_back(3);
+                if let Some((tick, words)) = shelf.waiting.pop_front() {
+                    shelf.shown.say(words);
+                    shelf.tick = Some(tick);
+                }
+            }
+        }
+        read(&shelf)
+    }
+}
+
+impl Committed for Store {
+    fn tick(&self) -> Option<u64> {
+        self.look(|shelf| shelf.tick)
+    }
+    fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError> {
+        Ok(self.look(|shelf| shelf.shown.records.get(uri).cloned()))
+    }
+    fn account(&self, authority: &str) -> Result<Option<AccountRow>, LookupError> {
+        Ok(self.look(|shelf| shelf.shown.accounts.get(authority).cloned()))
+    }
+    fn quarantined(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
+        Ok(self.look(|shelf| shelf.shown.quarantine.get(uri).cloned()))
+    }
+    fn owned(&self, _authority: &str, visit: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
+        // More than is asked for: the ledger looks for itself.
+        self.look(|shelf| shelf.shown.records.values().cloned().collect::<Vec<_>>())
+            .into_iter()
+            .for_each(visit);
+        Ok(())
+    }
+}
+
+/// Runs the ledger; gives what it has said in all after each tick.
+fn run(workers: usize, in_flight: u64, ticks: &[Vec<Event>], store: &Store) -> Vec<BTreeSet<Word>> {
+    let said: Arc<Mutex<Vec<Vec<(Word, isize)>>>> = Arc::default();
+    let (committed, waiting, saying) = (store.clone(), store.clone(), said.clone());
+    drive(
+        workers,
+        in_flight,
+        ticks.iter().map(|items| Tick { clock: Timestamp::default(), items: items.clone() }).collect(),
+        move |events, _clock| {
+            let ledger = ledger(events, Rc::new(committed.clone()));
+            let visible = ledger.visible.map(Word::Visible);
+            let records = ledger.records.map(Word::Record);
+            let accounts = ledger.accounts.map(Word::Account);
+            visible.concat(records).concat(accounts).concat(ledger.quarantine.map(Word::Quarantine))
+        },
+        move |tick, words| {
+            waiting.0.lock().unwrap().waiting.push_back((tick, words.clone()));
+            saying.lock().unwrap().push(words);
+        },
+    );
+    let mut all: BTreeMap<Word, isize> = BTreeMap::new();
+    let mut states = Vec::new();
+    for words in said.lock().unwrap().drain(..) {
+        let mut net: BTreeMap<&Word, isize> = BTreeMap::new();
+        words.iter().for_each(|(word, diff)| *net.entry(word).or_default() += diff);
+        assert!(net.values().all(|diff| *diff != 0), "a change that changes nothing: {words:?}");
+        for (word, diff) in words {
+            *all.entry(word).or_default() += diff;
+        }
+        all.retain(|_, count| *count != 0);
+        assert!(all.values().all(|count| *count == 1), "{all:?}");
+        states.push(all.keys().cloned().collect());
+    }
+    states
+}
+
+fn note(author: &str, stem: &str, text: u8) -> Arc<springline_model::Record> {
+    TestRecord::note(author, stem).text(&text.to_string()).visible().record
+}
+
+fn uri(author: &str, stem: &str) -> Uri {
+    Uri::new(format!("garden://{author}/{stem}.md"))
+}
+
+fn event(source: &str, body: EventBody) -> Event {
+    Event { source: SourceId::new(source), observed: Timestamp::default(), body }
+}
+
+fn refused(uri: Uri, size: u64) -> EventBody {
+    let source = SourceId::new("gardens");
+    let (origin, reason) = (String::new(), "bad".to_owned());
+    let at = Timestamp::default();
+    EventBody::Quarantine(Box::new(Quarantined {
+        uri,
+        source,
+        origin,
+        reason,
+        at,
+        bytes: size,
+        sample: vec![],
+    }))
+}
+
+/// `ties`: equal revs may carry different things. Between workers there is no order of arrival to settle those,
+/// nor that of refusals, so then the rev (or nothing) decides what is in an event.
+fn events(ties: bool) -> impl Strategy<Value = Event> {
+    let author = || select(vec!["a", "ab", "b"]);
+    let stem = || select(vec!["x", "y"]);
+    let put = (author(), stem(), 1..12_u64, 0..3_u8, select(vec!["gardens", "folder"])).prop_map(
+        move |(author, stem, rev, text, source)| {
+            let (text, source) = if ties { (text, source) } else { (rev as u8 % 4 / 2, "gardens") };
+            event(source, EventBody::Put { rev: Rev(rev * 2), record: note(author, stem, text) })
+        },
+    );
+    let delete = (author(), stem(), 1..12_u64)
+        .prop_map(|(author, stem, rev)| EventBody::Delete { rev: Rev(rev * 2 + 1), uri: uri(author, stem) });
+    let delete_tie = (author(), stem(), 1..12_u64).prop_map(move |(author, stem, rev)| EventBody::Delete {
+        rev: Rev(rev * 2 + u64::from(!ties)),
+        uri: uri(author, stem),
+    });
+    let account = (author(), 1..8_u64, any::<bool>()).prop_map(move |(author, rev, hide)| {
+        let hide = if ties { hide } else { rev % 2 == 0 };
+        let status = if hide { AccountStatus::Hidden } else { AccountStatus::Active };
+        EventBody::Account { rev: Rev(rev), authority: Uri::new(format!("garden://{author}/")), status }
+    });
+    let filing = (author(), stem(), 0..3_u64).prop_map(|(author, stem, size)| match size {
+        0 => EventBody::Release { uri: uri(author, stem) },
+        size => refused(uri(author, stem), size),
+    });
+    let rest = prop_oneof![
+        2 => delete, 1 => delete_tie, 3 => account, if ties { 2 } else { 0 } => filing,
+    ];
+    prop_oneof![5 => put, 4 => rest.prop_map(|body| event("gardens", body))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn keeps_the_books_in_order_of_arrival(
+        ticks in vec(vec(events(true), 0..12), 1..8), in_flight in 0..4_u64, lags in vec(0..12_u8, 1..20),
+    ) {
+        let mut books = Books::default();
+        let expected: Vec<_> = ticks.iter().map(|tick| { books.tick(tick); books.words() }).collect();
+        prop_assert_eq!(run(1, in_flight, &ticks, &Store::lagging(lags)), expected);
+    }
+
+    #[test]
+    fn keeps_the_books_on_any_worker(
+        ticks in vec(vec(events(false), 0..12), 1..8), in_flight in 0..4_u64, lags in vec(0..12_u8, 1..20),
+    ) {
+        let mut books = Books::default();
+        let expected: Vec<_> = ticks.iter().map(|tick| { books.tick(tick); books.words() }).collect();
+        prop_assert_eq!(run(2, in_flight, &ticks, &Store::lagging(lags)), expected);
+    }
+
+    #[test]
+    fn what_is_told_twice_is_taken_once(ticks in vec(vec(events(false), 0..12), 1..4)) {
+        // Deletes forget their rev, so redelivery is of whole ticks, in order, as from a committed position.
+        let once = run(1, 0, &ticks, &Store::lagging(vec![0])).pop();
+        let twice: Vec<_> = ticks.iter().flat_map(|tick| [tick.clone(), tick.clone()]).collect();
+        prop_assert_eq!(run(1, 0, &twice, &Store::lagging(vec![0])).pop(), once);
+    }
+}
+
+#[test]
+fn an_equal_put_raises_the_rev_and_shows_nothing() {
+    let put = |rev| event("gardens", EventBody::Put { rev: Rev(rev), record: note("a", "x", 1) });
+    let states = run(1, 0, &[vec![put(1)], vec![put(5)]], &Store::lagging(vec![0]));
+    let changed: Vec<_> = states[1].difference(&states[0]).collect();
+    assert!(matches!(changed[..], [Word::Record(row)] if row.rev == Rev(5)), "{changed:?}");
+}
+
+#[test]
+fn hides_only_what_the_authority_owns() {
+    let put = |text: &str| {
+        let record = TestRecord::note("a", "x").with(|record| record.uri = Uri::from(text)).visible().record;
+        event("web", EventBody::Put { rev: Rev(1), record })
+    };
+    let authority = Uri::from("https://example.org");
+    let hide = EventBody::Account { rev: Rev(1), authority, status: AccountStatus::Hidden };
+    let puts =
+        vec![put("https://example.org"), put("https://example.org.evil/a"), put("https://example.org/a")];
+    let states = run(1, 3, &[puts, vec![event("web", hide)]], &Store::lagging(vec![0]));
+    let left = states[1].iter().filter(|word| matches!(word, Word::Visible(_))).count();
+    assert_eq!(left, 2, "{:?}", states[1]);
+}
+
+#[test]
+#[should_panic(expected = "no worker panics")]
+fn refuses_to_guess() {
+    struct Broken;
+    impl Committed for Broken {
+        fn tick(&self) -> Option<u64> {
+            None
+        }
+        fn record(&self, _: &Uri) -> Result<Option<RecordRow>, LookupError> {
+            Err(LookupError("a bad block".into()))
+        }
+        fn account(&self, _: &str) -> Result<Option<AccountRow>, LookupError> {
+            Ok(None)
+        }
+        fn quarantined(&self, _: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
+            Ok(None)
+        }
+        fn owned(&self, _: &str, _: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
+            Ok(())
+        }
+    }
+    let put = event("gardens", EventBody::Put { rev: Rev(1), record: note("a", "x", 1) });
+    drive(
+        1,
+        0,
+        vec![Tick { clock: Timestamp::default(), items: vec![put] }],
+        |events, _clock| ledger(events, Rc::new(Broken)).records,
+        |_, _| {},
+    );
+}

@@ -1,0 +1,67 @@
+//! `springline inspect`.
+
+use super::Global;
+use crate::runtime::{DataDir, journal::Journal};
+use clap::Subcommand;
+use indicatif::HumanBytes;
+use springline_model::{Epoch, EventBody};
+
+/// What to look into.
+#[derive(Debug, Subcommand)]
+pub enum InspectCommand {
+    /// List the journal's segments and check every byte of them
+    Journal {
+        /// Print the events of this epoch
+        #[arg(long, value_name = "N")]
+        epoch: Option<u64>,
+    },
+}
+
+/// Looks.
+pub fn inspect(global: &Global, command: &InspectCommand) -> anyhow::Result<()> {
+    let InspectCommand::Journal { epoch } = command;
+    let config = global.load_quiet()?;
+    let data = DataDir::take_existing(&config.data_dir)?;
+    let journal = Journal::open(&data.journal(), config.journal.options())?;
+    if let Some(epoch) = epoch {
+        return print_epoch(&journal, Epoch(*epoch));
+    }
+    for segment in journal.segments() {
+        let name = segment.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        println!("{name}  from epoch {:<10} {:>12}", segment.first, HumanBytes(segment.bytes).to_string());
+    }
+    let (mut epochs, mut events) = (0u64, 0u64);
+    for record in journal.replay(journal.first())? {
+        let record = record?;
+        epochs += 1;
+        events += record.commit.events;
+    }
+    if journal.cut_bytes() > 0 {
+        println!("cut {} of an epoch that was never finished", HumanBytes(journal.cut_bytes()));
+    }
+    println!("{epochs} epochs ({} to {}), {events} events, no damage", journal.first(), journal.last());
+    Ok(())
+}
+
+fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
+    let record = journal.replay(epoch)?.next().transpose()?;
+    let Some(record) = record else { anyhow::bail!("the journal ends at epoch {}", journal.last()) };
+    let commit = &record.commit;
+    println!("epoch {} sealed {} by run {:016x}, {} events", commit.epoch, commit.at, commit.execution, commit.events);
+    for advance in &commit.advances {
+        let from = advance.from.as_ref().map_or("", |from| from.0.as_str());
+        println!("  {}/{}: ({from}, {}]", advance.partition.source, advance.partition.name, advance.to.0);
+    }
+    for event in &record.events {
+        let (what, which, rev) = match &event.body {
+            EventBody::Put { rev, record } => ("put", record.uri.to_string(), Some(*rev)),
+            EventBody::Delete { rev, uri } => ("delete", uri.to_string(), Some(*rev)),
+            EventBody::Account { rev, authority, status } => ("account", format!("{authority} {status:?}"), Some(*rev)),
+            EventBody::Quarantine(row) => ("quarantine", format!("{}: {}", row.uri, row.reason), None),
+            EventBody::Release { uri } => ("release", uri.to_string(), None),
+        };
+        let rev = rev.map(|rev| format!(" @{}", rev.0)).unwrap_or_default();
+        println!("  {} {what:<10} {which}{rev}", event.source);
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! `springline run`.
+
+use super::{Global, ServeFlags};
+use crate::{
+    config::Config,
+    runtime::{DataDir, Opened},
+    telemetry,
+};
+use anyhow::Context as _;
+use clap::Args;
+use figment::value::{Dict, Value};
+use springline_queries::Server;
+use springline_sources::ProgressBars;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    serve: ServeFlags,
+    /// Read this folder of notes too, as a garden of its own, and watch it
+    #[arg(long, value_name = "DIR")]
+    folder: Vec<PathBuf>,
+    /// Read this Agora tree too (garden/…, stoa/…, stream/…), and watch it
+    #[arg(long, value_name = "DIR")]
+    agora: Vec<PathBuf>,
+    /// Don't serve queries
+    #[arg(long)]
+    no_server: bool,
+    /// Stop when every source has caught up and all is on disk
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs until a signal, or until all is indexed.
+pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
+    let mut flags = args.serve.settings();
+    for (index, dir) in args.folder.iter().enumerate() {
+        let garden = dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
+        let garden = garden.with_context(|| format!("--folder {}: there is no such folder", dir.display()))?;
+        flags.push(source(&format!("folder-{}", index + 1), dir, &[("garden", Value::from(garden))]));
+    }
+    for (index, dir) in args.agora.iter().enumerate() {
+        flags.push(source(&format!("agora-{}", index + 1), dir, &[("agora", Value::from(true))]));
+    }
+    let config = global.load(flags)?;
+    serve(config, !args.no_server, args.once)
+}
+
+/// A `files` source as flags set it.
+pub fn source(name: &str, dir: &std::path::Path, more: &[(&str, Value)]) -> (String, Value) {
+    let mut settings = Dict::new();
+    settings.insert("type".into(), Value::from("files"));
+    settings.insert("path".into(), Value::from(dir.to_string_lossy().into_owned()));
+    for (key, value) in more {
+        settings.insert((*key).to_owned(), value.clone());
+    }
+    (format!("sources.{name}"), Value::from(settings))
+}
+
+/// Opens the data folder, serves and follows the sources until a signal (or, with `once`, until all is indexed).
+pub fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Result<()> {
+    let bars = ProgressBars::new();
+    telemetry::logs(&config.log, &bars)?;
+    let metrics = telemetry::metrics();
+    if config.sources.is_empty() {
+        tracing::warn!("no sources are configured: serving what is stored. Try --folder DIR, or [sources.…] in the configuration");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut signals = Signals::new()?;
+        let data = DataDir::take(&config.data_dir)?;
+        let server = config.server.clone();
+        let opened = tokio::task::block_in_place(|| Opened::open(config, data, bars, metrics))?;
+        let control = opened.control();
+        let serving = if with_server {
+            let server = Server::bind(server, opened.reader(), control.clone()).await?;
+            eprintln!("springline is at http://{}", server.address());
+            Some(tokio::spawn(server.run(stop.child_token())))
+        } else {
+            None
+        };
+        let mut running = tokio::spawn(opened.run(stop.child_token()));
+        let live = async {
+            if once { control.until_live().await } else { std::future::pending().await }
+        };
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            () = live => finish(&stop, running, &mut signals).await?,
+            () = signals.next() => {
+                tracing::info!("stopping: sealing and syncing what was read; once more to stop at once");
+                finish(&stop, running, &mut signals).await?
+            }
+        };
+        stop.cancel();
+        if let Some(serving) = serving {
+            let _ = serving.await;
+        }
+        ended.context("the process has failed")??;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+type Running<T> = tokio::task::JoinHandle<T>;
+
+/// Stops in order, unless a second signal comes.
+async fn finish<T>(
+    stop: &CancellationToken,
+    running: Running<T>,
+    signals: &mut Signals,
+) -> anyhow::Result<Result<T, tokio::task::JoinError>> {
+    stop.cancel();
+    tokio::select! {
+        ended = running => Ok(ended),
+        () = signals.next() => abort(),
+    }
+}
+
+/// Ends the process where it stands: what was acknowledged is in the journal, the rest is rebuilt at the next start.
+#[expect(clippy::disallowed_methods, reason = "the user asked twice; worker threads can't be stopped any other way")]
+fn abort() -> ! {
+    eprintln!("stopped at once");
+    std::process::exit(130)
+}
+
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `springline sources`.
+
+use super::{
+    Global,
+    client::{Client, block_on},
+};
+use clap::Subcommand;
+use serde_json::Value;
+
+/// What to do with the running server's sources.
+#[derive(Debug, Subcommand)]
+pub enum SourcesCommand {
+    /// List them: state, counts, what went wrong
+    List,
+    /// Look upstream now, and wait for what is found
+    Pull {
+        /// Its name in the configuration
+        name: String,
+        /// Only this garden of it
+        #[arg(long)]
+        partition: Option<String>,
+    },
+    /// Stop reading; what is there stays
+    Pause {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// Go on reading
+    Resume {
+        /// Its name in the configuration
+        name: String,
+    },
+    /// Read everything again
+    Reset {
+        /// Its name in the configuration
+        name: String,
+    },
+}
+
+/// Asks the server.
+pub fn sources(global: &Global, command: SourcesCommand) -> anyhow::Result<()> {
+    let config = global.load_quiet()?;
+    block_on(async {
+        let (name, action, body) = match command {
+            SourcesCommand::List => {
+                let sources = Client::any(&config)?.get("/v1/sources", &[]).await?;
+                print(&sources);
+                return Ok(());
+            }
+            SourcesCommand::Pull { name, partition } => {
+                (name, "pull", serde_json::json!({ "partition": partition }))
+            }
+            SourcesCommand::Pause { name } => (name, "pause", serde_json::json!({})),
+            SourcesCommand::Resume { name } => (name, "resume", serde_json::json!({})),
+            SourcesCommand::Reset { name } => (name, "reset", serde_json::json!({})),
+        };
+        let answer = Client::server(&config)?.post(&format!("/v1/sources/{name}/{action}"), body).await?;
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        Ok(())
+    })
+}
+
+fn print(answer: &Value) {
+    let text = |source: &Value, key: &str| match source.get(key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    println!("{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}", "source", "type", "state", "puts", "deletes", "quarantined");
+    for source in answer.get("sources").and_then(Value::as_array).into_iter().flatten() {
+        println!(
+            "{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}  {}",
+            text(source, "name"),
+            text(source, "kind"),
+            text(source, "state"),
+            text(source, "puts"),
+            text(source, "deletes"),
+            text(source, "quarantined"),
+            text(source, "reason"),
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! The reference and the example, made from the types and their doc comments.
+
+use super::Config;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// The JSON Schema of the configuration: editors complete and check `springline.toml` with it.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// An example `springline.toml`: every key with what it means, commented out at its default, and one source of each
+/// kind.
+#[must_use]
+pub fn example() -> String {
+    let schema = schema();
+    let defaults = serde_json::to_value(Config::default()).unwrap_or_default();
+    let mut out = String::from(
+        "# Springline's configuration. Each key stands commented out with its default.\n\
+         # SPRINGLINE__SECTION__KEY in the environment and flags win over this file.\n",
+    );
+    let root = Walk { definitions: schema.get("$defs").cloned().unwrap_or_default() };
+    root.table(&mut out, "", &schema, &defaults);
+    root.sources(&mut out);
+    out
+}
+
+struct Walk {
+    definitions: Value,
+}
+
+impl Walk {
+    /// Follows `$ref`.
+    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        name.and_then(|name| self.definitions.get(name)).unwrap_or(schema)
+    }
+
+    fn table(&self, out: &mut String, path: &str, schema: &Value, defaults: &Value) {
+        let schema = self.resolve(schema);
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+        let mut tables = Vec::new();
+        for (key, property) in properties {
+            let default = defaults.get(key).unwrap_or(&Value::Null);
+            if default.is_object() {
+                if key != "sources" {
+                    tables.push((key, property, default));
+                }
+                continue;
+            }
+            out.push('\n');
+            comment(out, property);
+            let _ = match default {
+                Value::Null => writeln!(out, "# {key} ="),
+                value => writeln!(out, "# {key} = {}", inline(value)),
+            };
+        }
+        for (key, property, default) in tables {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            out.push('\n');
+            comment(out, property);
+            let _ = writeln!(out, "[{path}]");
+            self.table(out, &path, property, default);
+        }
+    }
+
+    /// One commented-out source of each kind.
+    fn sources(&self, out: &mut String) {
+        let Some(kinds) = self.definitions.get("SourceConfig").and_then(|kind| kind.get("oneOf")) else { return };
+        for kind in kinds.as_array().into_iter().flatten() {
+            let kind_schema = self.resolve(kind);
+            let empty = Map::new();
+            let mut properties = kind_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty).clone();
+            if let Some(inner) = kind.get("$ref").and_then(|_| self.resolve(kind).get("properties")).and_then(Value::as_object) {
+                properties.extend(inner.clone());
+            }
+            let Some(name) = kind
+                .pointer("/properties/type/const")
+                .or_else(|| properties.get("type").and_then(|kind| kind.get("const")))
+                .and_then(Value::as_str)
+            else {
+                continue;
+            };
+            out.push('\n');
+            comment(out, kind);
+            let _ = writeln!(out, "# [sources.my-{name}]\n# type = \"{name}\"");
+            for (key, property) in properties.iter().filter(|(key, _)| *key != "type") {
+                comment(out, property);
+                let _ = match property.get("default") {
+                    None | Some(Value::Null) => writeln!(out, "# {key} ="),
+                    Some(value) => writeln!(out, "# {key} = {}", inline(value)),
+                };
+            }
+        }
+    }
+}
+
+fn comment(out: &mut String, schema: &Value) {
+    let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    for line in text.lines() {
+        let _ = writeln!(out, "# {line}").map(|()| ());
+    }
+}
+
+/// A JSON value as TOML would write it inline.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key} = {}", inline(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}

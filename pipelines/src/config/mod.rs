@@ -1,0 +1,206 @@
+//! The configuration: what it can say, where it comes from, what is wrong with it.
+//!
+//! ```text
+//!  defaults ◄── springline.toml ◄── SPRINGLINE__SECTION__KEY ◄── flags          later ones win
+//! ```
+//!
+//! The doc comments of the fields are the reference: `springline config schema` and `config generate` are made of
+//! them. Every key says its unit in its name; an unknown key is refused with the nearest known one.
+
+mod generate;
+mod load;
+
+pub use generate::{example, schema};
+pub use load::{ConfigError, Origin, load, nearest};
+
+use crate::runtime::{journal::JournalOptions, sealer::Bounds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use springline_operators::RankingsConfig;
+use springline_queries::ServerConfig;
+use springline_sinks::StoreConfig;
+use springline_sources::SourceConfig;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// Springline's configuration.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where everything is kept: journal, snapshots, store, clones. Made if it is not there. One process at a time.
+    pub data_dir: PathBuf,
+    /// What is read, by a name of your choice: `[sources.gardens]`.
+    pub sources: BTreeMap<String, SourceConfig>,
+    /// The query server and its web page.
+    pub server: ServerConfig,
+    /// The store of the materialised views.
+    pub store: StoreConfig,
+    /// The journal and its snapshots.
+    pub journal: JournalConfig,
+    /// The dataflow.
+    pub runtime: RuntimeConfig,
+    /// What counts as important.
+    pub rankings: RankingsSection,
+    /// What is written to standard error.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("springline-data"),
+            sources: BTreeMap::new(),
+            server: ServerConfig::default(),
+            store: StoreConfig::default(),
+            journal: JournalConfig::default(),
+            runtime: RuntimeConfig::default(),
+            rankings: RankingsSection::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+/// The journal and its snapshots.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// A segment file that has grown beyond this is followed by a new one.
+    pub segment_bytes: u64,
+    /// Sync each epoch to disk before it counts. Without it a power cut can lose the last epochs; a crash can't.
+    pub sync: bool,
+    /// Take a snapshot, and trim the journal behind it, when the journal has grown by this much since the last.
+    pub snapshot_after_bytes: u64,
+    /// Take one at the latest after this time if anything has changed, so that what people deleted leaves the disk.
+    pub snapshot_after_hours: u32,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 * 1024 * 1024,
+            sync: true,
+            snapshot_after_bytes: 512 * 1024 * 1024,
+            snapshot_after_hours: 24,
+        }
+    }
+}
+
+impl JournalConfig {
+    /// What the journal itself needs to know.
+    #[must_use]
+    pub const fn options(&self) -> JournalOptions {
+        JournalOptions { segment_bytes: self.segment_bytes, sync: self.sync }
+    }
+}
+
+/// The dataflow.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeConfig {
+    /// Worker threads of the dataflow. The views are the same for any number.
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: usize,
+    /// An epoch is closed at the latest with this many events.
+    #[schemars(range(min = 1))]
+    pub epoch_events: usize,
+    /// An epoch is closed at the latest with this many encoded bytes.
+    #[schemars(range(min = 1))]
+    pub epoch_bytes: usize,
+    /// Epochs that may be in the dataflow and not yet in the store.
+    #[schemars(range(min = 1))]
+    pub epochs_in_flight: u64,
+    /// Batches that may wait between the sources and the journal; then the sources wait.
+    #[schemars(range(min = 1))]
+    pub queued_batches: usize,
+    /// How often the clock moves on when nobody writes, for windows and trends.
+    #[schemars(range(min = 1))]
+    pub clock_secs: u64,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            epoch_events: 4096,
+            epoch_bytes: 16 * 1024 * 1024,
+            epochs_in_flight: 2,
+            queued_batches: 32,
+            clock_secs: 60,
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// The sealer's bounds. Zeros count as one.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            events: self.epoch_events.max(1),
+            bytes: self.epoch_bytes.max(1),
+            in_flight: self.epochs_in_flight.max(1),
+            clock_every: Duration::from_secs(self.clock_secs.max(1)),
+        }
+    }
+}
+
+/// What counts as important.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RankingsSection {
+    /// How many nodes each ranking keeps.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub top: usize,
+    /// A touch counts half as much for trending after this time.
+    #[schemars(range(min = 1))]
+    pub half_life_hours: u32,
+    /// Random walkers that start at each node. More are finer and dearer.
+    #[schemars(range(min = 1, max = 1000))]
+    pub walkers: u32,
+}
+
+impl Default for RankingsSection {
+    fn default() -> Self {
+        Self { top: 1000, half_life_hours: 168, walkers: 10 }
+    }
+}
+
+impl RankingsSection {
+    /// What the operator needs to know.
+    #[must_use]
+    pub fn operator(&self) -> RankingsConfig {
+        RankingsConfig {
+            top: self.top.max(1),
+            half_life_ms: u64::from(self.half_life_hours.max(1)) * 3_600_000,
+            walkers: self.walkers.max(1),
+            ..RankingsConfig::default()
+        }
+    }
+}
+
+/// What is written to standard error.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,springline_sources=debug`.
+    pub level: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The springline process: what joins sources, operators, sinks and queries into one program.
+//!
+//! ```text
+//!  cli ─► config ─► runtime::Opened ─┬─► queries::Server (reads the store, asks ProcessControl)
+//!                                    └─► run: boot, sealer, workers, committer, keeper, sources
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod runtime;
+pub mod telemetry;
+pub mod views;

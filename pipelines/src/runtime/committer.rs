@@ -1,0 +1,71 @@
+//! Applies finished ticks to the store, one after the other, on a thread of its own.
+//!
+//! ```text
+//!  workers ──Rows, Postings, Done──► committer ──Views::apply(epoch)──► store ──► applied tick ──► sealer (flow
+//!  sealer  ──Commit(tick, epoch)───►     │                                                        control), ledger
+//!  keeper  ──Job─────────────────────────┘ (snapshots: between two epochs)
+//! ```
+//!
+//! Ticks with no commit are hydration: the store has their rows already, so they are dropped.
+
+use super::collect::Report;
+use springline_model::EpochCommit;
+use springline_sinks::views::{Changes, Views, ViewsError};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::mpsc::Receiver,
+    time::Instant,
+};
+use tokio::sync::watch;
+
+/// Runs until every sender of reports is gone. `applied` tells the first tick that is not applied yet.
+///
+/// # Errors
+/// The store refused an epoch: nothing behind it is applied.
+pub fn run(views: &Views, reports: &Receiver<Report>, applied: &watch::Sender<u64>) -> Result<(), ViewsError> {
+    let mut commits: HashMap<u64, EpochCommit> = HashMap::new();
+    let mut pending: BTreeMap<u64, Changes> = BTreeMap::new();
+    while let Ok(report) = reports.recv() {
+        match report {
+            Report::Commit { tick, commit } => {
+                commits.insert(tick, commit);
+            }
+            Report::Rows { tick, table, changes } => {
+                pending.entry(tick).or_default().tables.entry(table).or_default().extend(changes);
+            }
+            Report::Postings { tick, changes } => {
+                pending.entry(tick).or_default().postings.extend(changes);
+            }
+            Report::Done { before } => {
+                let from = *applied.borrow();
+                let through = if before == u64::MAX { last_known(from, &commits) } else { before };
+                for tick in from..through {
+                    let changes = pending.remove(&tick).unwrap_or_default();
+                    if let Some(commit) = commits.remove(&tick) {
+                        apply(views, &commit, changes)?;
+                    }
+                    applied.send_replace(tick + 1);
+                }
+            }
+            Report::Job(job) => job(views),
+        }
+    }
+    Ok(())
+}
+
+/// When the dataflow has ended, the ticks that were fed and not yet applied are those with a commit.
+fn last_known(from: u64, commits: &HashMap<u64, EpochCommit>) -> u64 {
+    commits.keys().max().map_or(from, |last| last + 1)
+}
+
+fn apply(views: &Views, commit: &EpochCommit, changes: Changes) -> Result<(), ViewsError> {
+    let rows: usize = changes.tables.values().map(Vec::len).sum();
+    let started = Instant::now();
+    views.apply(commit, changes)?;
+    metrics::counter!("springline_rows_changed_total").increment(rows as u64);
+    metrics::histogram!("springline_commit_duration_seconds").record(started.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    metrics::gauge!("springline_applied_epoch").set(commit.epoch.0 as f64);
+    tracing::trace!(epoch = commit.epoch.0, events = commit.events, rows, "epoch applied");
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! What the query server may ask of the process.
+
+use super::{
+    host::Handles,
+    sealer::Sealed,
+};
+use async_trait::async_trait;
+use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
+use serde_json::Value;
+use springline_model::{Epoch, Event, Partition, SourceId, Timestamp};
+use springline_queries::control::{
+    Control, ControlError, Phase, Progress, RuntimeStatus, SourceCommand, SourceStatus,
+};
+use springline_sinks::views::Reader;
+use springline_sources::{Batch, Command, Outbox, SourceState};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How long a source may take to answer a request.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// The process' own state, as [`Control`] shows it.
+pub struct ProcessControl {
+    reader: Reader,
+    handles: Handles,
+    sealed: watch::Receiver<Sealed>,
+    metrics: Option<PrometheusHandle>,
+    started: Timestamp,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    progress: BTreeMap<&'static str, (u64, Option<u64>)>,
+    /// Gone when the process stops, so that the sealer can end.
+    out: Option<Outbox>,
+}
+
+impl ProcessControl {
+    pub(super) fn new(
+        reader: Reader,
+        handles: Handles,
+        sealed: watch::Receiver<Sealed>,
+        metrics: Option<PrometheusHandle>,
+    ) -> Arc<Self> {
+        let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
+        Arc::new(Self { reader, handles, sealed, metrics, started: Timestamp::now(), state: Mutex::new(state) })
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut state = self.state.lock();
+        state.phase = phase;
+        state.progress.clear();
+        tracing::info!(?phase, "phase");
+    }
+
+    pub(super) fn progress(&self, name: &'static str, done: u64, total: Option<u64>) {
+        self.state.lock().progress.insert(name, (done, total));
+    }
+
+    pub(super) fn open(&self, out: Outbox) {
+        self.state.lock().out = Some(out);
+    }
+
+    pub(super) fn close(&self) {
+        self.state.lock().out = None;
+    }
+
+    /// Whether every source has caught up once.
+    pub(super) fn caught_up(&self) -> bool {
+        self.handles.values().all(|handle| {
+            !matches!(handle.status.snapshot().state, SourceState::Starting | SourceState::Indexing)
+        })
+    }
+
+    /// Waits until every source has caught up once.
+    pub async fn until_live(&self) {
+        while self.state.lock().phase != Phase::Live {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn handle(&self, name: &str) -> Result<&super::host::Handle, ControlError> {
+        self.handles.get(name).ok_or_else(|| ControlError::UnknownSource {
+            name: name.chars().take(64).collect(),
+            known: self.handles.keys().cloned().collect(),
+        })
+    }
+}
+
+fn stopping() -> ControlError {
+    ControlError::Unavailable("the process is starting or stopping".into())
+}
+
+#[async_trait]
+impl Control for ProcessControl {
+    fn status(&self) -> RuntimeStatus {
+        let (phase, progress) = {
+            let state = self.state.lock();
+            (state.phase, state.progress.clone())
+        };
+        let mut progress: Vec<Progress> = progress
+            .into_iter()
+            .map(|(name, (done, total))| Progress { name: name.to_owned(), done, total })
+            .collect();
+        let mut sources = Vec::new();
+        for (name, handle) in &self.handles {
+            let snapshot = handle.status.snapshot();
+            if phase == Phase::Indexing {
+                progress.push(Progress { name: format!("index {name}"), done: snapshot.events, total: None });
+            }
+            let detail = match serde_json::to_value(&snapshot) {
+                Ok(Value::Object(detail)) => detail,
+                _ => serde_json::Map::new(),
+            };
+            sources.push(SourceStatus { name: name.clone(), detail });
+        }
+        RuntimeStatus {
+            ready: phase == Phase::Live,
+            phase,
+            progress,
+            sealed: self.sealed.borrow().epoch,
+            applied: self.reader.applied(),
+            started: self.started,
+            sources,
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.state.lock().phase == Phase::Live
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+    }
+
+    async fn submit(&self, events: Vec<Event>) -> Result<Epoch, ControlError> {
+        let out = self.state.lock().out.clone().ok_or_else(stopping)?;
+        let (sealed, epoch) = oneshot::channel();
+        let partition = Partition { source: SourceId::new("api"), name: "requests".into() };
+        out.send(Batch { partition, events, position: None, sealed: Some(sealed) }).await.map_err(|_| stopping())?;
+        drop(out);
+        epoch.await.map_err(|_| stopping())
+    }
+
+    async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {
+        let commands = &self.handle(source)?.commands;
+        match command {
+            SourceCommand::Pull { partition } => {
+                let (done, report) = oneshot::channel();
+                send(commands, Command::Pull { partition, done }).await?;
+                let report = answer(report).await?.map_err(ControlError::Refused)?;
+                serde_json::to_value(report).map_err(|error| ControlError::Failed(error.to_string()))
+            }
+            SourceCommand::Pause => told(commands, Command::Pause).await,
+            SourceCommand::Resume => told(commands, Command::Resume).await,
+            SourceCommand::Reset => told(commands, Command::Reset).await,
+            SourceCommand::Retry { uri } => {
+                let (done, result) = oneshot::channel();
+                send(commands, Command::Retry { uri, done }).await?;
+                answer(result).await?.map_err(ControlError::Refused)?;
+                Ok(serde_json::json!({ "retried": true }))
+            }
+        }
+    }
+}
+
+async fn told(commands: &mpsc::Sender<Command>, command: Command) -> Result<Value, ControlError> {
+    send(commands, command).await?;
+    Ok(serde_json::json!({ "accepted": true }))
+}
+
+async fn send(commands: &mpsc::Sender<Command>, command: Command) -> Result<(), ControlError> {
+    let sent = tokio::time::timeout(ANSWER, commands.send(command)).await;
+    sent.map_err(|_| ControlError::Unavailable("the source is busy".into()))?.map_err(|_| stopping())
+}
+
+async fn answer<T>(receiver: oneshot::Receiver<T>) -> Result<T, ControlError> {
+    let answered = tokio::time::timeout(ANSWER, receiver).await;
+    answered.map_err(|_| ControlError::Unavailable("the source is still at it".into()))?.map_err(|_| stopping())
+}

@@ -1,0 +1,154 @@
+//! What is committed, as the ledger operator and the sources may ask for it: both read the store.
+
+use springline_model::{
+    Partition, Position, Row, SourceId, Uri,
+    key::KeyWriter,
+    rows::{AccountRow, QuarantineRow, RecordRow},
+};
+use springline_operators::{Committed, LookupError};
+use springline_sinks::views::{ReadError, Reader, Scan, Views};
+use springline_sources::{Known, KnownError, KnownRecord};
+use tokio::sync::watch;
+
+const PAGE: usize = 512;
+
+/// For the ledger operator: before-images.
+pub struct StoreLookup {
+    /// The store.
+    pub reader: Reader,
+    /// The first tick that is not applied.
+    pub applied: watch::Receiver<u64>,
+}
+
+fn lookup(error: ReadError) -> LookupError {
+    LookupError(Box::new(error))
+}
+
+fn key(text: &str) -> Vec<u8> {
+    let mut key = KeyWriter::new();
+    key.text(text);
+    key.into_bytes()
+}
+
+impl StoreLookup {
+    fn get<R: Row>(&self, text: &str) -> Result<Option<R>, LookupError> {
+        self.reader.read(|snapshot| snapshot.get(&key(text))).map_err(lookup)
+    }
+}
+
+impl Committed for StoreLookup {
+    fn tick(&self) -> Option<u64> {
+        self.applied.borrow().checked_sub(1)
+    }
+
+    fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError> {
+        self.get(uri.as_str())
+    }
+
+    fn account(&self, authority: &str) -> Result<Option<AccountRow>, LookupError> {
+        self.get(authority)
+    }
+
+    fn quarantined(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
+        self.get(uri.as_str())
+    }
+
+    fn owned(&self, authority: &str, visit: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
+        owned(&self.reader, authority, visit).map_err(lookup)
+    }
+}
+
+/// Every row of a table whose key begins with an authority: pages, so that no epoch waits for the whole.
+fn owned<R: Row>(reader: &Reader, authority: &str, visit: &mut dyn FnMut(R)) -> Result<(), ReadError> {
+    let mut prefix = KeyWriter::new();
+    prefix.text_prefix(authority);
+    let mut scan = Scan { prefix: prefix.into_bytes(), after: None, reverse: false, limit: PAGE };
+    loop {
+        let rows = reader.read(|snapshot| snapshot.scan::<R>(&scan))?;
+        let last = (rows.len() == PAGE).then(|| rows.last().map(Row::key_bytes)).flatten();
+        rows.into_iter().for_each(&mut *visit);
+        match last {
+            Some(last) => scan.after = Some(last),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Every visible record in the store, in pages.
+///
+/// # Errors
+/// The store does not decode.
+pub fn visible(reader: &Reader, page: usize, visit: &mut dyn FnMut(Vec<RecordRow>)) -> Result<u64, ReadError> {
+    let mut scan = Scan { prefix: Vec::new(), after: None, reverse: false, limit: page };
+    let mut known: Option<(String, bool)> = None;
+    let mut total = 0;
+    loop {
+        let rows = reader.read(|snapshot| {
+            let mut rows = snapshot.scan::<RecordRow>(&scan)?;
+            let last = (rows.len() == page).then(|| rows.last().map(Row::key_bytes)).flatten();
+            let mut failed = Ok(());
+            rows.retain(|row| {
+                let authority = row.record.uri.authority();
+                if let Some((_, visible)) = known.as_ref().filter(|(name, _)| name == authority) {
+                    return *visible;
+                }
+                match snapshot.is_visible(authority) {
+                    Ok(visible) => {
+                        known = Some((authority.to_owned(), visible));
+                        visible
+                    }
+                    Err(error) => {
+                        failed = Err(error);
+                        false
+                    }
+                }
+            });
+            failed.map(|()| (rows, last))
+        });
+        let (rows, last) = rows?;
+        total += rows.len() as u64;
+        visit(rows);
+        match last {
+            Some(last) => scan.after = Some(last),
+            None => return Ok(total),
+        }
+    }
+}
+
+/// For the sources: what the ledger has.
+pub struct StoreKnown(pub Views);
+
+fn known(error: ReadError) -> KnownError {
+    KnownError(Box::new(error))
+}
+
+impl Known for StoreKnown {
+    fn position(&self, partition: &Partition) -> Option<Position> {
+        self.0.positions().remove(partition)
+    }
+
+    fn partitions(&self, source: &SourceId) -> Result<Vec<(Partition, Position)>, KnownError> {
+        Ok(self.0.positions().into_iter().filter(|(partition, _)| partition.source == *source).collect())
+    }
+
+    fn records(&self, authority: &str) -> Result<Vec<KnownRecord>, KnownError> {
+        let mut records = Vec::new();
+        owned::<RecordRow>(&self.0.reader(), authority, &mut |row| {
+            let bytes = row.record.attrs.get(springline_model::record::attr::BYTES);
+            records.push(KnownRecord {
+                uri: row.record.uri.clone(),
+                rev: row.rev,
+                at: row.record.at,
+                bytes: bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
+            });
+        })
+        .map_err(known)?;
+        Ok(records)
+    }
+
+    fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {
+        let mut uris = Vec::new();
+        owned::<QuarantineRow>(&self.0.reader(), authority, &mut |row| uris.push(row.0.uri)).map_err(known)?;
+        Ok(uris)
+    }
+}

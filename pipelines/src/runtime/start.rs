@@ -1,0 +1,454 @@
+//! From the data folder to live views, and back.
+
+use super::{
+    DataDir, DataDirError, ProcessControl,
+    collect::Report,
+    committer,
+    host::{self, Prepared, Shared, chain},
+    journal::{Journal, JournalError},
+    keeper::Keeper,
+    lookup::{self, StoreKnown, StoreLookup},
+    recompute::{self, RecomputeError, recompute},
+    recovery::{Decision, Found, Refusal, decide},
+    sealer::{Sealed, Sealer, SealerError},
+    workers::{Workers, WorkersFailed},
+};
+use crate::{config::Config, views::Purpose};
+use metrics_exporter_prometheus::PrometheusHandle;
+use parking_lot::Mutex;
+use springline_model::{Epoch, EpochCommit, Table, View};
+use springline_operators::{Committed, Visible};
+use springline_queries::control::Phase;
+use springline_sinks::{
+    parquet::{ParquetError, Snapshot},
+    views::{ReadError, Reader, Views, ViewsError},
+};
+use springline_sources::{Outbox, ProgressBars, SourceError};
+use std::{
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Why the process can't start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The data folder can't be had.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The journal.
+    #[error("the journal can't be used")]
+    Journal(#[from] JournalError),
+    /// The store.
+    #[error("the store can't be used")]
+    Store(#[from] ViewsError),
+    /// The store does not decode.
+    #[error("the store can't be read")]
+    Read(#[from] ReadError),
+    /// A snapshot.
+    #[error("the snapshot can't be used")]
+    Snapshot(#[from] ParquetError),
+    /// What is on disk does not fit together.
+    #[error(transparent)]
+    Recovery(#[from] Refusal),
+    /// A source's settings make no sense.
+    #[error("a source can't be used")]
+    Source(#[from] SourceError),
+    /// The dataflow.
+    #[error(transparent)]
+    Workers(#[from] WorkersFailed),
+    /// A view could not be corrected.
+    #[error("a view could not be computed anew")]
+    Recompute(#[from] RecomputeError),
+    /// Sealing ended.
+    #[error("no more epochs can be sealed")]
+    Sealer(#[from] SealerError),
+    /// A thread panicked.
+    #[error("{0} has failed")]
+    Panicked(&'static str),
+}
+
+/// Everything on disk opened and found to fit together; nothing runs yet, but queries can be served.
+pub struct Opened {
+    config: Config,
+    data: DataDir,
+    views: Views,
+    journal: Journal,
+    replay_from: Epoch,
+    prepared: Vec<Prepared>,
+    progress: ProgressBars,
+    control: Arc<ProcessControl>,
+    sealed: watch::Sender<Sealed>,
+}
+
+impl Opened {
+    /// Opens what the data folder holds, cuts the journal's torn tail, and fills the store from the snapshot if that
+    /// is what recovery asks for.
+    ///
+    /// # Errors
+    /// Something is damaged, in use, or does not fit together; a source's settings make no sense.
+    pub fn open(
+        config: Config,
+        data: DataDir,
+        progress: ProgressBars,
+        metrics: Option<PrometheusHandle>,
+    ) -> Result<Self, RuntimeError> {
+        let (handles, prepared) = host::prepare(&config.sources)?;
+        let journal = Journal::open(&data.journal(), config.journal.options())?;
+        if journal.cut_bytes() > 0 {
+            tracing::warn!(bytes = journal.cut_bytes(), "cut an epoch that was never finished from the journal's end");
+        }
+        let snapshot = Snapshot::newest(&data.snapshots())?;
+        let views = open_store(&config, &data, &journal, snapshot.as_ref())?;
+        let found = Found {
+            applied: views.applied(),
+            first: journal.first(),
+            last: journal.last(),
+            snapshot: snapshot.as_ref().map(|snapshot| snapshot.manifest.epoch),
+        };
+        let decision = decide(found)?;
+        tracing::info!(?found, ?decision, "recovery");
+        let replay_from = match (decision, snapshot) {
+            (Decision::Restore { replay_from, .. }, Some(snapshot)) => {
+                restore(&views, &snapshot)?;
+                replay_from
+            }
+            (Decision::Restore { replay_from, .. } | Decision::Resume { replay_from }, _) => replay_from,
+        };
+        let at = journal.last_commit().map_or_else(|| views.reader().read(|s| s.clock()), |commit| commit.at);
+        let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
+        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics);
+        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed })
+    }
+
+    /// What queries read. Stored views are served while they catch up.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.views.reader()
+    }
+
+    /// What the server asks.
+    #[must_use]
+    pub fn control(&self) -> Arc<ProcessControl> {
+        self.control.clone()
+    }
+
+    /// The stored views themselves.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Brings the views up to date and follows the sources until `stop`; then drains: what the sources have sent is
+    /// sealed, applied and synced.
+    ///
+    /// # Errors
+    /// Something broke that can't be waited out. What was acknowledged is in the journal.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
+        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed } = self;
+        let (reports, inbox) = mpsc::channel();
+        let (applied_out, applied) = watch::channel(0u64);
+        let committer = spawn_committer(views.clone(), inbox, applied_out);
+
+        let booted = {
+            let (views, reports, applied) = (views.clone(), reports.clone(), applied.clone());
+            let (control, config, stop) = (control.clone(), config.clone(), stop.clone());
+            tokio::task::spawn_blocking(move || {
+                let boot = Boot { views, reports, applied, control, config, stop };
+                boot.run(journal, replay_from)
+            })
+        };
+        let (workers, journal) = booted.await.map_err(|_| RuntimeError::Panicked("the start"))??;
+        if stop.is_cancelled() {
+            // The start may have been left half-way: nothing may be sealed behind a gap.
+            drop(reports);
+            return end(workers, committer, views).await;
+        }
+        let journal = Arc::new(Mutex::new(journal));
+
+        let (out, inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
+        let sealer = Sealer {
+            inbox,
+            journal: journal.clone(),
+            workers,
+            reports: reports.clone(),
+            applied,
+            positions: views.positions(),
+            execution: execution(),
+            bounds: config.runtime.bounds(),
+            sealed: sealed.clone(),
+        };
+        let mut sealing = tokio::spawn(sealer.run());
+
+        control.open(out.clone());
+        control.enter(Phase::Indexing);
+        // The sources stop when asked to, or when nobody takes what they send.
+        let sources_stop = stop.child_token();
+        let shared = Shared {
+            out,
+            known: Arc::new(StoreKnown(views.clone())),
+            stop: sources_stop.clone(),
+            progress,
+            data_dir: data.path().to_path_buf(),
+        };
+        let mut sources = host::start(prepared, &shared);
+        drop(shared);
+        let keeper = Keeper {
+            views: views.clone(),
+            journal,
+            reports: reports.clone(),
+            sealed: sealed.subscribe(),
+            snapshots: data.snapshots(),
+            config: config.journal.clone(),
+            stop: sources_stop.clone(),
+        };
+        let keeping = tokio::spawn(keeper.run());
+        drop(reports);
+        let watching = tokio::spawn(watch_until_live(control.clone(), sources_stop.clone()));
+
+        let early = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = &mut sealing => Some(ended),
+        };
+        control.enter(Phase::Stopping);
+        sources_stop.cancel();
+        control.close();
+        while sources.join_next().await.is_some() {}
+        let _ = keeping.await;
+        let _ = watching.await;
+        let sealed = match early {
+            Some(ended) => ended,
+            None => sealing.await,
+        };
+        match sealed.map_err(|_| RuntimeError::Panicked("the sealer"))? {
+            Ok(workers) => end(workers, committer, views).await,
+            Err(error) => {
+                // The committer's reason comes first: if it has failed, the sealer only saw that nobody applies.
+                tokio::task::block_in_place(|| join(committer))?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// Lets workers and committer finish what they have, and makes it durable.
+async fn end(
+    workers: Workers,
+    committer: JoinHandle<Result<(), ViewsError>>,
+    views: Views,
+) -> Result<(), RuntimeError> {
+    let ended = tokio::task::spawn_blocking(move || {
+        workers.finish()?;
+        join(committer)?;
+        views.sync()?;
+        Ok(())
+    });
+    ended.await.map_err(|_| RuntimeError::Panicked("the end"))?
+}
+
+/// Opens the store. One that is broken is put aside if everything in it can be rebuilt.
+fn open_store(config: &Config, data: &DataDir, journal: &Journal, snapshot: Option<&Snapshot>) -> Result<Views, RuntimeError> {
+    let error = match Views::open(&config.store, &data.store()) {
+        Ok(views) => return Ok(views),
+        Err(error) => error,
+    };
+    let rebuildable = journal.first() == Epoch(1) || snapshot.is_some();
+    if !error.is_corrupt() || !rebuildable {
+        return Err(error.into());
+    }
+    let aside = data.path().join(format!("store.broken-{}", springline_model::Timestamp::now().as_secs()));
+    tracing::error!(error = %chain(&error), aside = %aside.display(), "the store is broken: put aside, and rebuilt from the journal");
+    std::fs::rename(data.store(), &aside).map_err(|error| DataDirError::Io(aside, error))?;
+    Ok(Views::open(&config.store, &data.store())?)
+}
+
+/// Fills an emptied store with a snapshot's ledger; the views are computed from it.
+fn restore(views: &Views, snapshot: &Snapshot) -> Result<(), RuntimeError> {
+    let mut tables: BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
+    snapshot.read(|table, key, value| tables.entry(table).or_default().push((key, value)))?;
+    let manifest = &snapshot.manifest;
+    views.restore(manifest.epoch, manifest.at, manifest.positions.iter().cloned().collect(), tables)?;
+    tracing::info!(epoch = manifest.epoch.0, rows = manifest.rows, "store filled from the snapshot");
+    Ok(())
+}
+
+fn spawn_committer(
+    views: Views,
+    inbox: mpsc::Receiver<Report>,
+    applied: watch::Sender<u64>,
+) -> JoinHandle<Result<(), ViewsError>> {
+    std::thread::spawn(move || {
+        let ended = committer::run(&views, &inbox, &applied);
+        if let Err(error) = &ended {
+            tracing::error!(error = %chain(error), "the store refused an epoch");
+        }
+        ended
+    })
+}
+
+fn join(committer: JoinHandle<Result<(), ViewsError>>) -> Result<(), RuntimeError> {
+    Ok(committer.join().unwrap_or(Err(ViewsError::Stopped))?)
+}
+
+/// A number that tells this run of the process from others.
+fn execution() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one((std::process::id(), Instant::now()))
+}
+
+async fn watch_until_live(control: Arc<ProcessControl>, stop: CancellationToken) {
+    while !control.caught_up() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+    control.enter(Phase::Live);
+}
+
+/// What has to be done before new events can be taken.
+struct Boot {
+    views: Views,
+    reports: mpsc::Sender<Report>,
+    applied: watch::Receiver<u64>,
+    control: Arc<ProcessControl>,
+    config: Config,
+    stop: CancellationToken,
+}
+
+impl Boot {
+    fn run(mut self, journal: Journal, replay_from: Epoch) -> Result<(Workers, Journal), RuntimeError> {
+        self.control.enter(Phase::Hydrating);
+        self.correct()?;
+        let mut workers = self.start_workers()?;
+        self.hydrate(&mut workers)?;
+        self.replay(&mut workers, &journal, replay_from)?;
+        Ok((workers, journal))
+    }
+
+    /// Recomputes the views that another version of the program has written.
+    fn correct(&self) -> Result<(), RuntimeError> {
+        let reader = self.views.reader();
+        let stale: Vec<View> = View::ALL
+            .iter()
+            .copied()
+            .filter(|view| *view != View::Ledger && self.views.status(*view).version != Some(view.version()))
+            .collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        if self.views.applied() == Epoch::ZERO {
+            for view in stale {
+                self.views.reconcile(view, BTreeMap::new(), Vec::new())?;
+            }
+            return Ok(());
+        }
+        let started = Instant::now();
+        let mut computed =
+            recompute(&reader, self.config.runtime.workers, self.config.rankings.operator())?;
+        for view in stale {
+            let rows = computed.of(view);
+            let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
+            let corrections = self.views.reconcile(view, rows, postings)?;
+            tracing::info!(view = view.name(), ?corrections, "view computed anew");
+        }
+        tracing::info!(elapsed = ?started.elapsed(), "views corrected");
+        Ok(())
+    }
+
+    fn start_workers(&self) -> Result<Workers, RuntimeError> {
+        let (reader, applied) = (self.views.reader(), self.applied.clone());
+        let committed = Arc::new(move || {
+            Rc::new(StoreLookup { reader: reader.clone(), applied: applied.clone() }) as Rc<dyn Committed>
+        });
+        let rankings = self.config.rankings.operator();
+        Ok(Workers::start(
+            self.config.runtime.workers,
+            Purpose::Live,
+            rankings,
+            committed,
+            self.reports.clone(),
+        )?)
+    }
+
+    /// Feeds what the ledger has to the operators that keep state, a chunk a tick, so that the peak of memory stays
+    /// near the steady state.
+    fn hydrate(&mut self, workers: &mut Workers) -> Result<(), RuntimeError> {
+        if self.views.applied() == Epoch::ZERO {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let reader = self.views.reader();
+        let clock = reader.read(|snapshot| snapshot.clock());
+        let total = self.views.status(View::Ledger).fingerprint.rows;
+        let mut done = 0;
+        let mut outcome = Ok(());
+        lookup::visible(&reader, recompute::CHUNK, &mut |rows| {
+            if outcome.is_err() || self.stop.is_cancelled() {
+                return;
+            }
+            done += rows.len() as u64;
+            let records =
+                rows.into_iter().map(|row| Visible { source: row.source, record: row.record }).collect();
+            outcome = workers
+                .feed(vec![], records, clock)
+                .map_err(SealerError::Worker)
+                .and_then(|tick| self.wait(tick));
+            self.control.progress("hydrate", done, Some(total));
+        })?;
+        outcome?;
+        tracing::info!(records = done, elapsed = ?started.elapsed(), "hydrated");
+        Ok(())
+    }
+
+    /// Feeds the epochs that the store has not seen.
+    fn replay(&mut self, workers: &mut Workers, journal: &Journal, from: Epoch) -> Result<(), RuntimeError> {
+        let total = journal.last().0.saturating_sub(from.0 - 1);
+        for (done, record) in (0..).zip(journal.replay(from)?) {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            let record = record?;
+            let at = record.commit.at;
+            self.feed(workers, record.commit, record.events, at)?;
+            self.control.progress("replay", done, Some(total));
+        }
+        let next = workers.next_tick();
+        if next > 0 {
+            self.wait_for(next)?;
+        }
+        if total > 0 {
+            tracing::info!(epochs = total, "replayed");
+        }
+        Ok(())
+    }
+
+    fn feed(
+        &mut self,
+        workers: &mut Workers,
+        commit: EpochCommit,
+        events: Vec<springline_model::Event>,
+        at: springline_model::Timestamp,
+    ) -> Result<(), RuntimeError> {
+        let tick = workers.next_tick();
+        self.reports.send(Report::Commit { tick, commit }).map_err(|_| SealerError::Committer)?;
+        let tick = workers.feed(events, vec![], at).map_err(SealerError::Worker)?;
+        self.wait(tick)?;
+        Ok(())
+    }
+
+    /// Waits until no more than the bound is in flight behind a tick.
+    fn wait(&mut self, tick: u64) -> Result<(), SealerError> {
+        self.wait_for((tick + 1).saturating_sub(self.config.runtime.epochs_in_flight.max(1)))
+    }
+
+    fn wait_for(&mut self, tick: u64) -> Result<(), SealerError> {
+        let runtime = tokio::runtime::Handle::current();
+        let reached = runtime.block_on(self.applied.wait_for(|applied| *applied >= tick));
+        reached.map(|_| ()).map_err(|_| SealerError::Committer)
+    }
+}

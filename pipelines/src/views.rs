@@ -1,0 +1,79 @@
+//! Which operator feeds which table: the one place where the views are put together.
+//!
+//! ```text
+//!  events ─► ledger ─┬─ records, accounts, quarantine ───────────────────────────────► store
+//!                    └─ visible ─┬─► (listings: stateless) backlinks, latest, … ─────► store
+//!                                ├─► search postings ────────────────────────────────► segments
+//!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, notifications ─► store
+//! ```
+//!
+//! To add a view: one operator, its tables in `springline_model::table`, and a line here.
+
+use crate::runtime::{
+    collect::{self, Report},
+    feed::{self, Feeder},
+};
+use differential_dataflow::AsCollection;
+use springline_operators::{
+    Committed, RankingsConfig, backlink_counts, backlinks, ledger, listings, notifications, rankings, search, totals,
+};
+use std::{rc::Rc, sync::mpsc::Sender};
+use timely::{
+    dataflow::{ProbeHandle, operators::Probe},
+    worker::Worker,
+};
+
+/// What the hydrated records are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To fill the state of the operators that have one: the store already has every row.
+    Live,
+    /// To compute every row of every view, as a check or a rebuild.
+    Recompute,
+}
+
+/// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.
+pub fn build(
+    worker: &mut Worker,
+    purpose: Purpose,
+    config: &RankingsConfig,
+    committed: Rc<dyn Committed>,
+    reports: &Sender<Report>,
+) -> (Feeder, ProbeHandle<u64>) {
+    let probe = ProbeHandle::new();
+    let feeder = worker.dataflow::<u64, _, _>(|scope| {
+        let (feed, feeder) = feed::source(scope);
+        let ledger = ledger(feed.events, committed);
+        let hydrated = feed.hydrated.as_collection();
+        let all = ledger.visible.clone().concat(hydrated);
+        let listed = match purpose {
+            Purpose::Live => ledger.visible,
+            Purpose::Recompute => all.clone(),
+        };
+
+        macro_rules! collect {
+            ($rows:expr) => {
+                collect::rows($rows, reports.clone()).probe_with(&probe)
+            };
+        }
+        collect!(ledger.records);
+        collect!(ledger.accounts);
+        collect!(ledger.quarantine);
+        collect!(backlinks(listed.clone()));
+        collect!(backlink_counts(all.clone()));
+        let listings = listings(listed.clone());
+        collect!(listings.latest);
+        collect!(listings.subnodes);
+        collect!(listings.author_notes);
+        collect!(listings.journals);
+        let totals = totals(all.clone());
+        collect!(totals.nodes);
+        collect!(totals.authors);
+        collect!(totals.sources);
+        collect!(rankings(all.clone(), feed.clock, config.clone()));
+        collect!(notifications(all));
+        collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
+        feeder
+    });
+    (feeder, probe)
+}

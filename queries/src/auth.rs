@@ -1,0 +1,286 @@
+//! Who may ask for what: the one place that decides, and the seam for roles and keys to come.
+//!
+//! ```text
+//!  route            listening on a loopback address        listening elsewhere
+//!  /livez /readyz   anyone                                 anyone
+//!  reads            anyone on this machine (Host checked)  the token
+//!  writes           the token                              the token
+//! ```
+//!
+//! A read is a GET, HEAD or OPTIONS; everything else writes. The token comes as `Authorization: Bearer …`; for
+//! reads also as the password of HTTP Basic, so that a browser can ask for it. The `Host` is checked on loopback
+//! addresses because a web page from elsewhere can make a browser ask us under its own name (DNS rebinding), and
+//! `Basic` does not open writes because browsers send it along with requests that a foreign page makes.
+
+use crate::{
+    config::ServerConfig,
+    problem::{Kind, Problem},
+};
+use axum::http::{HeaderValue, Method, header, request::Parts, uri::Authority};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::{io, net::IpAddr, path::PathBuf};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+/// The shortest token that is taken.
+pub const MIN_TOKEN_CHARS: usize = 16;
+
+/// Routes that anyone may ask for.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// Who asks. Handlers find it in the request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// Anyone: may read.
+    Reader,
+    /// The holder of the token: may do everything.
+    Operator,
+}
+
+/// What a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// To look.
+    Read,
+    /// To change something.
+    Write,
+}
+
+impl Access {
+    /// What a request of this method and path needs.
+    #[must_use]
+    pub fn needed(method: &Method, path: &str) -> Self {
+        match *method {
+            Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
+            Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// Decides who may do what.
+#[derive(Debug)]
+pub struct Gate {
+    token: Option<blake3::Hash>,
+    local: bool,
+    hosts: Vec<String>,
+}
+
+/// The server can't be opened safely.
+#[derive(Debug, Error)]
+pub enum GateError {
+    /// The address can be reached from elsewhere and no token protects it.
+    #[error(
+        "listening on {0} needs a token: set `server.token_file` or `server.token`, or listen on 127.0.0.1"
+    )]
+    TokenNeeded(std::net::SocketAddr),
+    /// Both were given.
+    #[error("`server.token` and `server.token_file` are both set: keep one")]
+    TwoTokens,
+    /// Too easy to guess.
+    #[error("the token has fewer than {MIN_TOKEN_CHARS} characters")]
+    ShortToken,
+    /// The token's file can't be read.
+    #[error("the token's file {path} can't be read")]
+    TokenFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Gate {
+    /// From the configuration; reads the token's file.
+    ///
+    /// # Errors
+    /// The token is missing where one is needed, unreadable, too short, or given twice.
+    pub fn new(config: &ServerConfig) -> Result<Self, GateError> {
+        let token = match (&config.token, &config.token_file) {
+            (Some(_), Some(_)) => return Err(GateError::TwoTokens),
+            (Some(token), None) => Some(token.reveal().to_owned()),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| GateError::TokenFile { path: path.clone(), source })?;
+                Some(text.lines().next().unwrap_or("").trim().to_owned())
+            }
+            (None, None) => None,
+        };
+        if token.as_ref().is_some_and(|token| token.chars().count() < MIN_TOKEN_CHARS) {
+            return Err(GateError::ShortToken);
+        }
+        let local = config.listen.ip().is_loopback();
+        if token.is_none() && !local {
+            return Err(GateError::TokenNeeded(config.listen));
+        }
+        let token = token.map(|token| blake3::hash(token.as_bytes()));
+        let hosts = config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Ok(Self { token, local, hosts })
+    }
+
+    /// Who asks, if they may have what the request needs.
+    ///
+    /// # Errors
+    /// They may not: a problem that says what is missing.
+    pub fn authorize(&self, parts: &Parts) -> Result<Principal, Problem> {
+        let access = Access::needed(&parts.method, parts.uri.path());
+        if access == Access::Open {
+            return Ok(Principal::Reader);
+        }
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        if self.token_matches(authorization, access) {
+            return Ok(Principal::Operator);
+        }
+        match (access, self.token) {
+            (Access::Write, None) => Err(Problem::new(
+                Kind::Forbidden,
+                "no route that writes is open, because no token is set: set `server.token_file` or `server.token`",
+            )),
+            (Access::Write, Some(_)) => Err(unauthorized(authorization, false)),
+            _ if !self.local => Err(unauthorized(authorization, true)),
+            _ => self.check_host(parts).map(|()| Principal::Reader),
+        }
+    }
+
+    fn token_matches(&self, authorization: Option<&HeaderValue>, access: Access) -> bool {
+        let Some(token) = self.token else { return false };
+        let Some((scheme, given)) =
+            authorization.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '))
+        else {
+            return false;
+        };
+        // Hashes, so that neither the length nor the place of the first difference shows in the time it takes.
+        let matches = |given: &[u8]| bool::from(token.as_bytes().ct_eq(blake3::hash(given).as_bytes()));
+        let given = given.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return matches(given.as_bytes());
+        }
+        if scheme.eq_ignore_ascii_case("basic") && access == Access::Read {
+            let pair = STANDARD.decode(given).unwrap_or_default();
+            let password = pair.splitn(2, |byte| *byte == b':').nth(1);
+            return password.is_some_and(matches);
+        }
+        false
+    }
+
+    fn check_host(&self, parts: &Parts) -> Result<(), Problem> {
+        let host =
+            parts.headers.get(header::HOST).map(|host| host.to_str().unwrap_or("")).or(parts.uri.host());
+        let Some(host) = host else { return Ok(()) }; // HTTP/1.0: no browser
+        let name = host.parse::<Authority>().map(|authority| authority.host().to_ascii_lowercase());
+        let name = name.unwrap_or_default();
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let ours = bare == "localhost"
+            || bare.ends_with(".localhost")
+            || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            || self.hosts.contains(&name);
+        if ours {
+            return Ok(());
+        }
+        let shown: String = host.chars().take(100).collect();
+        Err(Problem::new(
+            Kind::Forbidden,
+            format!("this server does not answer as `{shown}`: name it in `server.hosts`, or send the token"),
+        ))
+    }
+}
+
+fn unauthorized(given: Option<&HeaderValue>, basic: bool) -> Problem {
+    let detail = match given {
+        Some(_) => "the token is wrong",
+        None => "send the token as `Authorization: Bearer …`",
+    };
+    let problem = Problem::new(Kind::Unauthorized, detail)
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"springline\""));
+    match basic {
+        true => problem.header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(
+                "Basic realm=\"springline (the token is the password)\", charset=\"UTF-8\"",
+            ),
+        ),
+        false => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use axum::http::Request;
+
+    const TOKEN: &str = "a token of some length";
+
+    fn gate(listen: &str, token: Option<&str>) -> Gate {
+        let config = ServerConfig {
+            listen: listen.parse().unwrap(),
+            token: token.map(Secret::new),
+            hosts: vec!["Garden.Example.org".into()],
+            ..ServerConfig::default()
+        };
+        Gate::new(&config).unwrap()
+    }
+
+    fn ask(gate: &Gate, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Principal, Kind> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        gate.authorize(&parts).map_err(|problem| problem.kind())
+    }
+
+    #[test]
+    fn decides_by_table() {
+        let bearer = format!("Bearer {TOKEN}");
+        let basic = format!("Basic {}", STANDARD.encode(format!("me:{TOKEN}")));
+        let (local, open) = (gate("127.0.0.1:0", Some(TOKEN)), gate("0.0.0.0:0", Some(TOKEN)));
+        let bare = gate("[::1]:0", None);
+        let (host, auth) = ("host", "authorization");
+        let (reader, operator) = (Ok(Principal::Reader), Ok(Principal::Operator));
+        let (unauthorized, forbidden) = (Err(Kind::Unauthorized), Err(Kind::Forbidden));
+        for (gate, method, path, headers, expected) in [
+            (&local, "GET", "/v1/latest", &[(host, "localhost:8080")][..], reader),
+            (&local, "GET", "/v1/latest", &[(host, "127.0.0.1:1")], reader),
+            (&local, "GET", "/v1/latest", &[(host, "[::1]:8080")], reader),
+            (&local, "GET", "/v1/latest", &[(host, "garden.example.org")], reader),
+            (&local, "GET", "/v1/latest", &[], reader),
+            (&local, "GET", "/v1/latest", &[(host, "evil.example")], forbidden),
+            (&local, "GET", "/v1/latest", &[(host, "evil.example"), (auth, &bearer)], operator),
+            (&local, "GET", "/livez", &[(host, "evil.example")], reader),
+            (&local, "POST", "/livez", &[], unauthorized),
+            (&local, "POST", "/v1/x", &[(host, "localhost")], unauthorized),
+            (&local, "POST", "/v1/x", &[(auth, "Bearer a token of some lengtH")], unauthorized),
+            (&local, "POST", "/v1/x", &[(auth, &bearer)], operator),
+            (&local, "POST", "/v1/x", &[(auth, &basic)], unauthorized),
+            (&open, "GET", "/readyz", &[], reader),
+            (&open, "GET", "/metrics", &[(host, "localhost")], unauthorized),
+            (&open, "GET", "/v1/latest", &[(auth, &basic)], operator),
+            (&open, "DELETE", "/v1/latest", &[(auth, &bearer)], operator),
+            (&bare, "GET", "/v1/latest", &[(host, "localhost")], reader),
+            (&bare, "POST", "/v1/x", &[(auth, &bearer)], forbidden),
+        ] {
+            assert_eq!(ask(gate, method, path, headers), expected, "{method} {path} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_unsafe_setup() {
+        let config = |listen: &str, token: Option<&str>| ServerConfig {
+            listen: listen.parse().unwrap(),
+            token: token.map(Secret::new),
+            ..ServerConfig::default()
+        };
+        assert!(matches!(Gate::new(&config("0.0.0.0:80", None)), Err(GateError::TokenNeeded(_))));
+        assert!(matches!(Gate::new(&config("127.0.0.1:80", Some("short"))), Err(GateError::ShortToken)));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{TOKEN}\n")).unwrap();
+        let with_file =
+            |token| ServerConfig { token_file: Some(file.path().into()), ..config("0.0.0.0:80", token) };
+        assert!(Gate::new(&with_file(None)).unwrap().token.is_some());
+        assert!(matches!(Gate::new(&with_file(Some(TOKEN))), Err(GateError::TwoTokens)));
+    }
+}

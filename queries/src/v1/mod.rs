@@ -1,0 +1,42 @@
+//! The views over HTTP, under `/v1`: a file a view, each a handful of plain functions from one epoch and typed
+//! parameters to an answer.
+
+pub mod authors;
+pub mod backlinks;
+pub mod epochs;
+pub mod graph;
+pub mod journals;
+pub mod latest;
+pub(crate) mod list;
+pub mod moderation;
+pub mod names;
+pub mod nodes;
+pub mod notifications;
+pub mod quarantine;
+pub mod rankings;
+pub mod records;
+pub mod related;
+pub mod shape;
+pub mod sources;
+pub mod views;
+pub mod write;
+
+use crate::routes::Routes;
+
+/// Adds the routes.
+pub(crate) fn routes(routes: &mut Routes) {
+    backlinks::routes(routes);
+    rankings::routes(routes);
+    nodes::routes(routes);
+    graph::routes(routes);
+    latest::routes(routes);
+    authors::routes(routes);
+    journals::routes(routes);
+    records::routes(routes);
+    notifications::routes(routes);
+    sources::routes(routes);
+    quarantine::routes(routes);
+    moderation::routes(routes);
+    views::routes(routes);
+    epochs::routes(routes);
+}

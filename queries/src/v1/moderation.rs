@@ -1,0 +1,144 @@
+//! What the operator hides: everything that an authority owns leaves every view in one epoch, and comes back whole.
+
+use super::{
+    list::List,
+    names,
+    shape::Time,
+    write::{self, Wait, WaitSecs, Written},
+};
+use crate::{
+    answer::{self, Reading},
+    page::{Limit, Listing, Page},
+    problem::{Kind, Problem},
+    routes::Routes,
+    state::AppState,
+};
+use axum::http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use springline_model::{
+    AccountStatus, EventBody, Rev, SourceId, Timestamp, Uri, key::KeyWriter, rows::AccountRow,
+};
+
+/// The source of the events that the operator makes.
+const SOURCE: &str = "operator";
+
+/// Adds the routes.
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.tag("Moderation");
+    routes.view("/v1/moderation", hidden);
+    let operation = routes.command(Method::POST, "/v1/moderation/{action}", moderate).may(Kind::Unavailable);
+    operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
+}
+
+/// What is hidden, by authority.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct HiddenParams {
+    /// The most items.
+    #[serde(default)]
+    limit: Limit,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Hides everything that an authority owns from every view, or shows it again.
+///
+/// 200 if the views follow already (with `wait=visible`: the answer waits for that), 202 if it is only durable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ModerateParams {
+    /// What to do.
+    action: Action,
+    /// `visible`: wait until every view shows it.
+    wait: Option<Wait>,
+    /// How long to wait at most.
+    #[serde(default = "WaitSecs::usual")]
+    wait_secs: WaitSecs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Action {
+    Hide,
+    Unhide,
+}
+
+/// Whom it is about.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`.
+    authority: String,
+}
+
+/// An authority that is hidden.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Hidden {
+    /// What the URIs of all it owns begin with.
+    #[schemars(with = "String")]
+    pub authority: Uri,
+    /// Since when.
+    pub since: Time,
+}
+
+fn hidden(reading: &Reading<'_>, params: HiddenParams) -> Result<Page<Hidden>, Problem> {
+    let list = List {
+        listing: Listing::Moderation,
+        scope: &[],
+        prefix: Vec::new(),
+        limit: params.limit,
+        cursor: params.cursor.as_deref(),
+    };
+    list.page(reading, |row: AccountRow| {
+        let since = Time(Timestamp((row.rev.0 / 1000).cast_signed()));
+        (row.status == AccountStatus::Hidden).then_some(Hidden { authority: row.authority, since })
+    })
+}
+
+async fn moderate(
+    state: AppState,
+    params: ModerateParams,
+    body: Subject,
+) -> Result<(StatusCode, Written), Problem> {
+    let authority = authority(&body.authority)?;
+    let status = match params.action {
+        Action::Hide => AccountStatus::Hidden,
+        Action::Unhide => AccountStatus::Active,
+    };
+    let rev = next_rev(&state, authority.clone()).await?;
+    let event = EventBody::Account { rev, authority, status };
+    write::submit(&state, SourceId::new(SOURCE), event, params.wait, params.wait_secs).await
+}
+
+fn authority(text: &str) -> Result<Uri, Problem> {
+    let wrong = |detail: String| {
+        Problem::new(Kind::MalformedBody, format!("`authority`: {detail}")).fault(
+            Some("authority"),
+            detail,
+            None,
+        )
+    };
+    let uri = names::uri("authority", text).map_err(|problem| wrong(problem.detail().to_owned()))?;
+    if uri.authority() != uri.as_str() {
+        return Err(wrong(format!(
+            "that is one record; what owns it is `{}`",
+            names::shown(uri.authority())
+        )));
+    }
+    Ok(uri)
+}
+
+/// Microseconds of now, and above the version that is known: an order given must not lose against an older one
+/// because a clock went back.
+async fn next_rev(state: &AppState, authority: Uri) -> Result<Rev, Problem> {
+    let known = answer::on_snapshot(state, move |snapshot| {
+        let mut key = KeyWriter::new();
+        key.text(authority.as_str());
+        Ok(snapshot.get::<AccountRow>(&key.into_bytes())?)
+    });
+    let known = known.await?.map_or(0, |row| row.rev.0);
+    let now = Timestamp::now().0.max(0).cast_unsigned().saturating_mul(1000);
+    Ok(Rev(now.max(known.saturating_add(1))))
+}

@@ -1,0 +1,109 @@
+//! Who must be told of what.
+
+use super::{list::List, names, shape::Time};
+use crate::{
+    answer::Reading,
+    page::{Limit, Listing, Page},
+    problem::Problem,
+    routes::Routes,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use springline_model::{
+    Uri,
+    key::KeyWriter,
+    rows::{NotificationRow, Reason},
+};
+
+/// Adds the routes.
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.tag("Notifications");
+    routes.view("/v1/notifications", notifications);
+}
+
+/// What somebody should know, the newest first.
+///
+/// A set: nothing comes twice, and what is taken back (a link removed) is gone from it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NotificationsParams {
+    /// Who is told: a user's name or a whole URI.
+    recipient: String,
+    /// Only those for this reason.
+    reason: Option<Why>,
+    /// The most items.
+    #[serde(default)]
+    limit: Limit,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Why somebody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Why {
+    /// Somebody else links to a node that they wrote in.
+    Link,
+    /// Somebody else wrote a note of a node that they wrote in.
+    Subnode,
+    /// Somebody else names them: `[[@you]]`.
+    Mention,
+    /// Somebody else pushes to a node that they wrote in.
+    Push,
+}
+
+impl From<Reason> for Why {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Link => Self::Link,
+            Reason::Subnode => Self::Subnode,
+            Reason::Mention => Self::Mention,
+            Reason::Push => Self::Push,
+        }
+    }
+}
+
+/// One thing that somebody should know.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Notification {
+    /// The time of the record that causes it.
+    pub at: Time,
+    /// Why.
+    pub reason: Why,
+    /// The record that causes it.
+    #[schemars(with = "String")]
+    pub source: Uri,
+    /// What it is about: the node, or the user mentioned.
+    #[schemars(with = "String")]
+    pub subject: Uri,
+    /// Who caused it.
+    #[schemars(with = "String")]
+    pub actor: Uri,
+    /// The causing record's title.
+    pub title: String,
+}
+
+impl From<NotificationRow> for Notification {
+    fn from(row: NotificationRow) -> Self {
+        let NotificationRow { at, reason, source, subject, actor, title, .. } = row;
+        Self { at: Time(at), reason: reason.into(), source, subject, actor, title }
+    }
+}
+
+fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<Page<Notification>, Problem> {
+    let recipient = names::person("recipient", &params.recipient)?;
+    let reason = params.reason.map(|reason| format!("{reason:?}")).unwrap_or_default();
+    let mut prefix = KeyWriter::new();
+    prefix.text(recipient.as_str());
+    let list = List {
+        listing: Listing::Notifications,
+        scope: &[recipient.as_str(), &reason],
+        prefix: prefix.into_bytes(),
+        limit: params.limit,
+        cursor: params.cursor.as_deref(),
+    };
+    list.page(reading, |row: NotificationRow| {
+        params.reason.is_none_or(|reason| reason == row.reason.into()).then(|| row.into())
+    })
+}

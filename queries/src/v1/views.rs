@@ -1,0 +1,61 @@
+//! The views themselves: which there are, and a fingerprint of what they hold.
+
+use crate::{answer::Reading, problem::Problem, routes::Routes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use springline_model::View;
+
+/// Adds the routes.
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.tag("Operation");
+    routes.live("/v1/views", views);
+}
+
+/// The views: their rows, versions and fingerprints.
+///
+/// A fingerprint is the count of the rows and an order-free sum of their hashes: two servers that were told the
+/// same, in whatever order, have the same.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ViewsParams {}
+
+/// The views.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Views {
+    /// The epoch that the fingerprints are of.
+    pub epoch: u64,
+    /// Each of them.
+    pub views: Vec<ViewState>,
+}
+
+/// A view.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ViewState {
+    /// Its name.
+    pub name: String,
+    /// The version of its definition in this program.
+    pub version: u16,
+    /// The version that the stored rows were made by; another one is recomputed at the start.
+    pub stored_version: Option<u16>,
+    /// The epoch that the stored rows are of.
+    pub applied: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The sum of their hashes, hexadecimal.
+    pub sum: String,
+}
+
+fn views(reading: &Reading<'_>, _: ViewsParams) -> Result<Views, Problem> {
+    let views = View::ALL.iter().map(|view| {
+        let status = reading.snapshot.status(*view);
+        ViewState {
+            name: view.name().to_owned(),
+            version: view.version(),
+            stored_version: status.version,
+            applied: status.applied.0,
+            rows: status.fingerprint.rows,
+            sum: format!("{:032x}", status.fingerprint.sum),
+        }
+    });
+    Ok(Views { epoch: reading.snapshot.epoch().0, views: views.collect() })
+}

@@ -1,0 +1,82 @@
+//! What all writes share: an event goes to the journal, and the answer may wait until the views show it.
+
+use crate::{problem::Problem, state::AppState};
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::Error as _};
+use springline_model::{Epoch, Event, EventBody, SourceId, Timestamp};
+use std::time::Duration;
+
+/// What a write waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Wait {
+    /// Until every view shows it.
+    Visible,
+}
+
+/// How long to wait at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, transparent)]
+pub(super) struct WaitSecs(#[schemars(range(min = 0, max = 60))] u8);
+
+impl WaitSecs {
+    /// When nothing is said.
+    pub(super) const fn usual() -> Self {
+        Self(10)
+    }
+
+    /// At most a second less than a request may take: the answer "not yet" must still get out.
+    pub(super) fn bounded(self, state: &AppState) -> Duration {
+        let most = state.config.request_timeout().saturating_sub(Duration::from_secs(1));
+        Duration::from_secs(self.0.into()).min(most)
+    }
+}
+
+impl<'de> Deserialize<'de> for WaitSecs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        let fits = u8::try_from(number).ok().filter(|number| *number <= 60);
+        fits.map(Self).ok_or_else(|| D::Error::custom(format!("{number} is not between 0 and 60")))
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Written {
+    /// The epoch that it is part of: durable in the journal.
+    pub epoch: u64,
+    /// Whether every view shows it. If not, `/v1/epochs/{epoch}` tells when.
+    pub visible: bool,
+}
+
+/// Journals an event by the operator.
+///
+/// 200 if the views show it, 202 if it is only durable.
+pub(super) async fn submit(
+    state: &AppState,
+    source: SourceId,
+    body: EventBody,
+    wait: Option<Wait>,
+    at_most: WaitSecs,
+) -> Result<(StatusCode, Written), Problem> {
+    let event = Event { source, observed: Timestamp::now(), body };
+    let epoch = state.control.submit(vec![event]).await?;
+    Ok(shown(state, epoch, wait, at_most).await)
+}
+
+/// Whether the views show an epoch, after waiting for it if that is wanted.
+pub(super) async fn shown(
+    state: &AppState,
+    epoch: Epoch,
+    wait: Option<Wait>,
+    at_most: WaitSecs,
+) -> (StatusCode, Written) {
+    let visible = match wait {
+        Some(Wait::Visible) => state.visible(epoch, at_most.bounded(state)).await,
+        None => state.reader.applied() >= epoch,
+    };
+    let status = if visible { StatusCode::OK } else { StatusCode::ACCEPTED };
+    (status, Written { epoch: epoch.0, visible })
+}

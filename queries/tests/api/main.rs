@@ -1,0 +1,13 @@
+//! The whole server over a loopback socket: memory store, hand-made rows, a fake process behind it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod agora;
+mod description;
+mod hostile;
+mod operation;
+mod pages;
+mod paging;
+mod reads;
+mod support;
+mod writes;

@@ -1,0 +1,204 @@
+//! A server with a small world behind it.
+
+mod world;
+mod written;
+
+pub(crate) use world::{World, link, note};
+pub(crate) use written::written;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use springline_model::{Epoch, Event, Timestamp};
+use springline_queries::{
+    Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
+    SourceStatus,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const TOKEN: &str = "a token for the tests";
+
+/// The process behind the server, as far as the server sees it.
+#[derive(Default)]
+pub(crate) struct Process {
+    pub(crate) hydrating: AtomicBool,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) submitted: Mutex<Vec<Event>>,
+    pub(crate) commands: Mutex<Vec<(String, SourceCommand)>>,
+    world: Mutex<Option<World>>,
+}
+
+#[async_trait]
+impl Control for Process {
+    fn status(&self) -> RuntimeStatus {
+        let ready = !self.hydrating.load(Ordering::SeqCst);
+        let applied = self.world.lock().as_ref().map_or(Epoch::ZERO, World::epoch);
+        let detail: Map<String, Value> = [("state".to_owned(), json!("live"))].into_iter().collect();
+        RuntimeStatus {
+            ready,
+            phase: if ready { Phase::Live } else { Phase::Hydrating },
+            progress: if ready {
+                Vec::new()
+            } else {
+                vec![Progress { name: "hydrating".into(), done: 1, total: Some(3) }]
+            },
+            sealed: applied,
+            applied,
+            started: Timestamp::from_secs(1),
+            sources: vec![SourceStatus { name: "gardens".into(), detail }],
+        }
+    }
+
+    fn metrics(&self) -> String {
+        "# TYPE springline_test_total counter\nspringline_test_total 1\n".into()
+    }
+
+    async fn submit(&self, events: Vec<Event>) -> Result<Epoch, ControlError> {
+        if self.stopping.load(Ordering::SeqCst) {
+            return Err(ControlError::Unavailable("the process is stopping".into()));
+        }
+        self.submitted.lock().extend(events);
+        let world = self.world.lock().clone();
+        let world = world.ok_or_else(|| ControlError::Failed("no world".into()))?;
+        let epoch = world.epoch().next();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            world.change(|_| {});
+        });
+        Ok(epoch)
+    }
+
+    async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {
+        match (source, &command) {
+            ("gardens", SourceCommand::Reset) => Err(ControlError::Refused("it is indexing".into())),
+            ("gardens", _) => {
+                self.commands.lock().push((source.to_owned(), command));
+                Ok(json!({ "changed": 2 }))
+            }
+            _ => Err(ControlError::UnknownSource { name: source.into(), known: vec!["gardens".into()] }),
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Site {
+    pub(crate) world: World,
+    pub(crate) process: Arc<Process>,
+    pub(crate) url: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) server: JoinHandle<()>,
+    pub(crate) http: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Got {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts that it is a well-formed problem of this kind.
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/docs#{kind}"), "{problem}");
+        assert_eq!(problem["status"], status);
+        for field in ["title", "detail", "instance"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {problem}");
+        }
+        problem
+    }
+
+    /// The `field` of each item.
+    pub(crate) fn items(&self, field: &str) -> Vec<String> {
+        assert_eq!(self.status, 200, "{}", self.text);
+        let json = self.json();
+        let items = json["items"].as_array().unwrap_or_else(|| panic!("{json}"));
+        items.iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Site {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        let world = World::new();
+        let process = Arc::new(Process::default());
+        *process.world.lock() = Some(world.clone());
+        let mut config = ServerConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            token: Some(Secret::new(TOKEN)),
+            ..ServerConfig::default()
+        };
+        configure(&mut config);
+        let server = Server::bind(config, world.reader(), process.clone()).await.unwrap();
+        let url = format!("http://{}", server.address());
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(server.run(stop.clone()));
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { world, process, url, stop, server, http }
+    }
+
+    /// A world with a few gardens in it.
+    pub(crate) async fn garden() -> Self {
+        let site = Self::start().await;
+        site.world.change(world::garden);
+        site
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Got {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Got { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Got {
+        self.send(self.request("GET", path)).await
+    }
+
+    /// With the token.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Got {
+        self.send(self.request("POST", path).bearer_auth(TOKEN).json(body)).await
+    }
+
+    /// All pages of a list, with the fields of its items.
+    pub(crate) async fn all(&self, path: &str, field: &str) -> Vec<String> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        let join = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = self.get(&format!("{path}{cursor}")).await;
+            all.extend(page.items(field));
+            match page.json()["next"].as_str() {
+                Some(next) => cursor = format!("{join}cursor={next}"),
+                None => return all,
+            }
+            assert!(all.len() < 10_000, "a list without an end");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! sled 0.34: a tree of pages over a log, with what its last stable version needs to be safe and small.
+//!
+//! ```text
+//!   key                → 0 · value                      a value of up to PART_BYTES
+//!   key                → 1 · number of parts (u32)      a longer one,
+//!   0xFF · key · index → part                           in parts of PART_BYTES
+//! ```
+//!
+//! - One tree and one batch a commit: recovered whole or not at all.
+//! - `flush()` does not reach the disk on Linux (it calls `sync_file_range`): [`Store::sync`] calls `fdatasync` on
+//!   the same file.
+//! - Pages above 128 KiB go to files of their own, which sled never syncs. A page holds up to 17 values, so long
+//!   values are cut into parts, which keeps pages below that. Keys of several KiB that sort side by side could
+//!   still make such files: `sync` then syncs them too.
+//! - What a batch replaces is freed by the *following* calls, a little each: a commit makes [`COLLECT_GETS`] a
+//!   write of them, or memory would grow with every batch.
+//! - It panics on some damage: opening is guarded, and the store is then rebuilt from the journal.
+//! - No compression, no thread of its own that flushes.
+
+use super::{Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded};
+use ::sled::{Batch, Db, Error, IVec, Tree};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs::{self, File},
+    ops::Bound,
+    path::{Path, PathBuf},
+};
+
+/// Longer values are cut.
+const PART_BYTES: usize = 6 * 1024;
+/// The first byte of a value.
+const WHOLE: u8 = 0;
+const IN_PARTS: u8 = 1;
+/// Never there; sorts before all others.
+const NO_KEY: &[u8] = &[0];
+/// Keys from here on are parts.
+const PARTS: &[u8] = &[u8::MAX];
+
+/// No-op reads a write, to have replaced pages freed, and the least and the most a commit.
+const COLLECT_GETS: usize = 4;
+const COLLECT_LEAST: usize = 256;
+const COLLECT_MOST: usize = 20_000;
+
+/// The engine, open.
+pub(super) struct SledStore {
+    db: Db,
+    tree: Tree,
+    /// The log, to sync it. The same file that sled writes, opened once more.
+    log: File,
+    /// Page files that are on disk already.
+    synced_pages: Mutex<BTreeSet<OsString>>,
+    dir: PathBuf,
+}
+
+impl SledStore {
+    /// Opens or creates it in a folder of its own.
+    pub(super) fn open(config: &StoreConfig, dir: &Path) -> Result<Self, StoreError> {
+        let settings = ::sled::Config::new()
+            .path(dir)
+            .cache_capacity(config.cache_bytes)
+            .flush_every_ms(None)
+            .use_compression(false);
+        let open = || {
+            let db = settings.open()?;
+            let tree = db.open_tree("rows")?;
+            Ok((db, tree))
+        };
+        let (db, tree) = open_guarded(Engine::Sled, dir, open, |error| match error {
+            Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+                StoreError::InUse { dir: dir.to_owned() }
+            }
+            Error::Io(error) => StoreError::open_io(Engine::Sled, dir, error),
+            other => StoreError::damaged(Engine::Sled, dir, other.to_string()),
+        })?;
+        let path = dir.join("db");
+        let log = File::open(&path).map_err(|error| StoreError::io(&path, error))?;
+        Ok(Self { db, tree, log, synced_pages: Mutex::default(), dir: dir.to_owned() })
+    }
+
+    /// How many parts the stored value of a key has.
+    fn parts(&self, key: &[u8]) -> Result<u32, StoreError> {
+        let value = self.tree.get(key).map_err(failed)?;
+        Ok(value.as_deref().and_then(parts_of).unwrap_or(0))
+    }
+
+    /// The whole value behind what is stored under the key.
+    fn whole(&self, key: &[u8], stored: &IVec) -> Result<Vec<u8>, StoreError> {
+        let Some(parts) = parts_of(stored) else { return Ok(stored.get(1..).unwrap_or_default().to_vec()) };
+        let mut value = Vec::with_capacity(parts as usize * PART_BYTES);
+        for index in 0..parts {
+            let part = self.tree.get(part_key(key, index)).map_err(failed)?;
+            value.extend_from_slice(&part.ok_or_else(missing)?);
+        }
+        Ok(value)
+    }
+
+    fn sync_pages(&self) -> Result<(), StoreError> {
+        let dir = self.dir.join("blobs");
+        let entries = fs::read_dir(&dir).map_err(|error| StoreError::io(&dir, error))?;
+        let names: BTreeSet<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+        let mut synced = self.synced_pages.lock();
+        for name in names.difference(&synced) {
+            let path = dir.join(name);
+            match File::open(&path).and_then(|file| file.sync_all()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io(&path, error));
+                }
+                _ => {} // replaced meanwhile: nothing refers to it any more
+            }
+        }
+        *synced = names;
+        Ok(())
+    }
+}
+
+fn failed(error: Error) -> StoreError {
+    StoreError::engine(Engine::Sled, error)
+}
+
+fn missing() -> StoreError {
+    StoreError::engine(Engine::Sled, "a part of a long value is missing")
+}
+
+fn parts_of(stored: &[u8]) -> Option<u32> {
+    let (&IN_PARTS, count) = stored.split_first()? else { return None };
+    count.try_into().ok().map(u32::from_be_bytes)
+}
+
+fn part_key(key: &[u8], index: u32) -> Vec<u8> {
+    [PARTS, key, &index.to_be_bytes()].concat()
+}
+
+impl Store for SledStore {
+    fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        check_keys(&writes)?;
+        let mut batch = Batch::default();
+        let mut count = 0;
+        for (key, value) in super::last_of_each(writes) {
+            let mut parts = 0;
+            let old_parts = self.parts(&key)?;
+            let stored = value.map(|value| {
+                if value.len() <= PART_BYTES {
+                    return [&[WHOLE], &value[..]].concat();
+                }
+                for part in value.chunks(PART_BYTES) {
+                    batch.insert(part_key(&key, parts), part);
+                    parts += 1;
+                }
+                [&[IN_PARTS], &parts.to_be_bytes()[..]].concat()
+            });
+            (parts..old_parts).for_each(|index| batch.remove(part_key(&key, index)));
+            count += 1 + parts.max(old_parts) as usize;
+            match stored {
+                Some(stored) => batch.insert(key, stored),
+                None => batch.remove(key),
+            }
+        }
+        self.tree.apply_batch(batch).map_err(failed)?;
+        for _ in 0..(count * COLLECT_GETS).clamp(COLLECT_LEAST, COLLECT_MOST) {
+            self.tree.contains_key(NO_KEY).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.tree.get(key).map_err(failed)?;
+        stored.map(|stored| self.whole(key, &stored)).transpose()
+    }
+
+    fn range(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let to = match to {
+            Bound::Included(key) | Bound::Excluded(key) if key < PARTS => to,
+            _ => Bound::Excluded(PARTS),
+        };
+        if is_empty(from, to) {
+            return Ok(Vec::new());
+        }
+        let pair = |pair: Result<(IVec, IVec), Error>| {
+            let (key, stored) = pair.map_err(failed)?;
+            Ok((key.to_vec(), self.whole(&key, &stored)?))
+        };
+        let range = self.tree.range::<&[u8], _>((from, to));
+        if reverse { range.rev().take(limit).map(pair).collect() } else { range.take(limit).map(pair).collect() }
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(failed)?;
+        self.sync_pages()?;
+        self.log.sync_data().map_err(|error| StoreError::io(&self.dir.join("db"), error))
+    }
+
+    fn size_on_disk(&self) -> Result<u64, StoreError> {
+        folder_size(&self.dir)
+    }
+}

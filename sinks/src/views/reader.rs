@@ -1,0 +1,213 @@
+//! Reading the views, one whole epoch at a time.
+//!
+//! The engines have no snapshots. So there is a gate: the writer closes it for the moment in which a batch goes into
+//! the store (well below a millisecond for an edit), a reader holds it open while it reads. What a [`Snapshot`]
+//! shows is therefore one epoch, in all views.
+//!
+//! Limits: [`Reader::read`] must be short (an export that reads for seconds holds up every view meanwhile, unless
+//! nothing is being written) and never inside another `read` of the same thread: a waiting writer stands between
+//! the two, and both would wait for ever.
+
+use super::{Shared, ViewStatus, fingerprint::Fingerprint, packed, state::State};
+use crate::store::{Pair, StoreError};
+use springline_model::{
+    AccountStatus, Epoch, Row, Table, Timestamp, Uri, View,
+    key::{DecodeError, KeyWriter},
+    rows::{AccountRow, RecordRow},
+};
+use std::{ops::ControlFlow, sync::Arc};
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// Reads the views. Cloning is cheap; any thread may read.
+#[derive(Clone)]
+pub struct Reader(pub(super) Arc<Shared>);
+
+impl Reader {
+    /// Reads from one epoch. See the module's limits.
+    pub fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> T) -> T {
+        let state = self.0.gate.read();
+        read(&Snapshot { shared: &self.0, state: &state })
+    }
+
+    /// The last epoch applied.
+    #[must_use]
+    pub fn applied(&self) -> Epoch {
+        *self.0.applied.borrow()
+    }
+
+    /// Follows the last epoch applied.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Epoch> {
+        self.0.applied.subscribe()
+    }
+}
+
+/// All views as of one epoch.
+pub struct Snapshot<'a> {
+    shared: &'a Shared,
+    state: &'a State,
+}
+
+/// A range of a table's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// What their keys begin with.
+    pub prefix: Vec<u8>,
+    /// Where to go on: a whole key; the rows behind it (before it, if `reverse`) are given.
+    pub after: Option<Vec<u8>>,
+    /// From the greatest key down.
+    pub reverse: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Snapshot<'_> {
+    /// Which epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.state.epoch
+    }
+
+    /// When it was sealed: the views' only clock.
+    #[must_use]
+    pub const fn clock(&self) -> Timestamp {
+        self.state.clock
+    }
+
+    /// How a view is.
+    #[must_use]
+    pub fn status(&self, view: View) -> ViewStatus {
+        let stamp = self.state.stamp(view);
+        ViewStatus { version: stamp.version, fingerprint: self.fingerprint(view), applied: stamp.applied }
+    }
+
+    /// Of the rows of a view.
+    #[must_use]
+    pub fn fingerprint(&self, view: View) -> Fingerprint {
+        self.state.fingerprint(view)
+    }
+
+    /// How many rows a view has.
+    #[must_use]
+    pub fn count(&self, view: View) -> u64 {
+        self.fingerprint(view).rows
+    }
+
+    /// One row, by its whole key.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn get<R: Row>(&self, key: &[u8]) -> Result<Option<R>, ReadError> {
+        let value = packed::get(&*self.shared.store, R::TABLE, key)?;
+        value.map(|value| decode(key, &value)).transpose()
+    }
+
+    /// Rows in the order of their keys.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn scan<R: Row>(&self, scan: &Scan) -> Result<Vec<R>, ReadError> {
+        let mut rows = Vec::new();
+        self.visit(R::TABLE, scan, |key, value| {
+            rows.push(decode(key, value)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Rows as they are stored, in the order of their keys. The search index is not stored as rows: it has none.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn scan_raw(&self, table: Table, scan: &Scan) -> Result<Vec<Pair>, ReadError> {
+        let mut rows = Vec::new();
+        self.visit(table, scan, |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// A record's newest version, visible or not.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, ReadError> {
+        self.get(&text_key(uri.as_str()))
+    }
+
+    /// Whether what an authority ([`Uri::authority`]) owns may be seen.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn is_visible(&self, authority: &str) -> Result<bool, ReadError> {
+        let account: Option<AccountRow> = self.get(&text_key(authority))?;
+        Ok(account.is_none_or(|account| account.status == AccountStatus::Active))
+    }
+
+    fn visit(
+        &self,
+        table: Table,
+        scan: &Scan,
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        if scan.limit == 0 || table == Table::Search {
+            return Ok(());
+        }
+        let (mut from, mut to) = (scan.prefix.clone(), end_of(&scan.prefix));
+        match &scan.after {
+            Some(after) if scan.reverse => to = Some(to.map_or_else(|| after.clone(), |to| to.min(after.clone()))),
+            Some(after) => from = from.max([after, &[0][..]].concat()),
+            None => {}
+        }
+        let (mut left, mut shown) = (scan.limit, Ok(()));
+        packed::visit(&*self.shared.store, table, &from, to.as_deref(), scan.reverse, |key, value| {
+            left -= 1;
+            shown = show(key, value);
+            if left == 0 || shown.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        shown
+    }
+}
+
+fn text_key(text: &str) -> Vec<u8> {
+    let mut key = KeyWriter::new();
+    key.text(text);
+    key.into_bytes()
+}
+
+/// The first key behind all that begin with a prefix, if there can be one.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+fn decode<R: Row>(key: &[u8], value: &[u8]) -> Result<R, ReadError> {
+    R::decode(key, value).map_err(|source| ReadError::Row { table: R::TABLE, source })
+}
+
+/// A failure to read the views.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A block does not decode.
+    #[error("a block of {} in the store does not decode", table.name())]
+    Block {
+        /// Of which table.
+        table: Table,
+    },
+    /// A row does not decode.
+    #[error("a row of {} in the store does not decode", table.name())]
+    Row {
+        /// Of which table.
+        table: Table,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
+}

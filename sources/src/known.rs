@@ -1,0 +1,70 @@
+//! What the ledger has, as a source may ask for it.
+
+use springline_model::{Partition, Position, Rev, SourceId, Timestamp, Uri};
+use std::error::Error;
+
+/// A view of the ledger for sources. Calls may block for as long as the store takes: sources call from blocking
+/// threads, once a partition at start and seldom later.
+pub trait Known: Send + Sync {
+    /// The last durable position of a partition.
+    fn position(&self, partition: &Partition) -> Option<Position>;
+
+    /// All partitions of a source that have a position, with it: so that a garden that left the configuration is
+    /// found.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn partitions(&self, source: &SourceId) -> Result<Vec<(Partition, Position)>, KnownError>;
+
+    /// The live records of an authority ([`Uri::authority`]: `garden://flancian/`).
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn records(&self, authority: &str) -> Result<Vec<KnownRecord>, KnownError>;
+
+    /// The quarantined pieces of an authority: so that one that is gone is released.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError>;
+}
+
+/// What a source needs to know of a record that the ledger has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRecord {
+    /// Its identity.
+    pub uri: Uri,
+    /// Its version.
+    pub rev: Rev,
+    /// [`springline_model::Record::at`].
+    pub at: Timestamp,
+    /// The size of its file, from [`springline_model::record::attr::BYTES`].
+    pub bytes: u64,
+}
+
+/// The ledger could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger can't be read")]
+pub struct KnownError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// An empty ledger: for a first index, and for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NothingKnown;
+
+impl Known for NothingKnown {
+    fn position(&self, _: &Partition) -> Option<Position> {
+        None
+    }
+
+    fn partitions(&self, _: &SourceId) -> Result<Vec<(Partition, Position)>, KnownError> {
+        Ok(Vec::new())
+    }
+
+    fn records(&self, _: &str) -> Result<Vec<KnownRecord>, KnownError> {
+        Ok(Vec::new())
+    }
+
+    fn quarantined(&self, _: &str) -> Result<Vec<Uri>, KnownError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,136 @@
+//! A ledger as simple as can be: what a source sent so far, and what it may ask for.
+
+use super::Records;
+use springline_model::{
+    Epoch, EventBody, Partition, Position, Quarantined, Record, Rev, SourceId, Uri, record::attr,
+};
+use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownRecord};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) records: BTreeMap<Uri, (Rev, Arc<Record>)>,
+    pub(crate) quarantine: BTreeMap<Uri, Quarantined>,
+    pub(crate) positions: BTreeMap<Partition, Position>,
+    revs: BTreeMap<Uri, Rev>,
+    pub(crate) epoch: u64,
+    pub(crate) puts: u64,
+    pub(crate) deletes: u64,
+}
+
+/// Shared between a host and its source; outlives both, as a store does.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Inner>>);
+
+impl Ledger {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        f(&mut self.0.lock().unwrap())
+    }
+
+    /// Takes a batch in, and checks what every source promises.
+    pub(crate) fn apply(&self, batch: Batch) {
+        let mut inner = self.0.lock().unwrap();
+        assert!(batch.events.len() <= BATCH_EVENTS, "{} events in a batch", batch.events.len());
+        assert!(batch.position.is_some() || !batch.events.is_empty(), "a batch for nothing");
+        for event in batch.events {
+            assert_eq!(event.source, batch.partition.source);
+            let mut rise = |uri: &Uri, rev: Rev| {
+                let last = inner.revs.insert(uri.clone(), rev).unwrap_or_default();
+                assert!(last < rev, "{uri} went from {last:?} to {rev:?}");
+            };
+            match event.body {
+                EventBody::Put { rev, record } => {
+                    rise(&record.uri, rev);
+                    inner.puts += 1;
+                    inner.quarantine.remove(&record.uri);
+                    inner.records.insert(record.uri.clone(), (rev, record));
+                }
+                EventBody::Delete { rev, uri } => {
+                    rise(&uri, rev);
+                    inner.deletes += 1;
+                    inner.quarantine.remove(&uri);
+                    inner.records.remove(&uri);
+                }
+                EventBody::Quarantine(row) => {
+                    inner.quarantine.insert(row.uri.clone(), *row);
+                }
+                other => panic!("no source sends {other:?}"),
+            }
+        }
+        if let Some(position) = batch.position {
+            inner.positions.insert(batch.partition, position);
+        }
+        inner.epoch += 1;
+        if let Some(sealed) = batch.sealed {
+            drop(sealed.send(Epoch(inner.epoch)));
+        }
+    }
+
+    pub(crate) fn records(&self) -> Records {
+        self.with(|inner| inner.records.iter().map(|(uri, (_, record))| (uri.clone(), (**record).clone())).collect())
+    }
+
+    /// Whether a record is there, by its name.
+    pub(crate) fn has(&self, uri: &str) -> bool {
+        self.with(|inner| inner.records.contains_key(uri))
+    }
+
+    /// The text of a record.
+    pub(crate) fn text(&self, uri: &str) -> Option<String> {
+        self.with(|inner| inner.records.get(uri).map(|(_, record)| record.text.clone()))
+    }
+
+    /// Why something is quarantined, by its name.
+    pub(crate) fn reasons(&self) -> BTreeMap<String, String> {
+        self.with(|inner| {
+            inner.quarantine.iter().map(|(uri, row)| (uri.to_string(), row.reason.clone())).collect()
+        })
+    }
+
+    /// Puts and deletes so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        self.with(|inner| (inner.puts, inner.deletes))
+    }
+
+    pub(crate) fn position(&self, partition: &str) -> Option<String> {
+        self.with(|inner| {
+            let found = inner.positions.iter().find(|(p, _)| p.name == partition);
+            found.map(|(_, position)| position.0.clone())
+        })
+    }
+}
+
+impl Known for Ledger {
+    fn position(&self, partition: &Partition) -> Option<Position> {
+        self.with(|inner| inner.positions.get(partition).cloned())
+    }
+
+    fn partitions(&self, source: &SourceId) -> Result<Vec<(Partition, Position)>, KnownError> {
+        Ok(self.with(|inner| {
+            let own = inner.positions.iter().filter(|(partition, _)| partition.source == *source);
+            own.map(|(partition, position)| (partition.clone(), position.clone())).collect()
+        }))
+    }
+
+    fn records(&self, authority: &str) -> Result<Vec<KnownRecord>, KnownError> {
+        Ok(self.with(|inner| {
+            let own = inner.records.iter().filter(|(uri, _)| uri.authority() == authority);
+            own.map(|(uri, (rev, record))| KnownRecord {
+                uri: uri.clone(),
+                rev: *rev,
+                at: record.at,
+                bytes: record.attrs[attr::BYTES].parse().unwrap(),
+            })
+            .collect()
+        }))
+    }
+
+    fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {
+        Ok(self.with(|inner| {
+            inner.quarantine.keys().filter(|uri| uri.authority() == authority).cloned().collect()
+        }))
+    }
+}
