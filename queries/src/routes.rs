@@ -74,6 +74,18 @@ impl Operation {
         self
     }
 
+    /// Says in a line what it does, for a route without parameters of its own.
+    pub fn says(&mut self, summary: &str) -> &mut Self {
+        summary.clone_into(&mut self.summary);
+        self
+    }
+
+    /// Says that it may lead elsewhere instead.
+    pub fn leads(&mut self, status: StatusCode) -> &mut Self {
+        self.answers.push((status, "text/plain; charset=utf-8", None));
+        self
+    }
+
     /// Its path as OpenAPI writes it: `/v1/nodes/{node}`.
     #[must_use]
     pub fn template(&self) -> String {

@@ -46,17 +46,23 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.document("/journals.json", JSON, notes::journals);
     routes.document("/journal/{user}", JSON, notes::journal);
     routes.document("/graph/json/{*node}", JSON, graph::node).may(Kind::NotFound);
-    routes.document("/graph/json/all", JSON, graph::all);
+    routes.document("/graph/json/all", JSON, graph::all).says(
+        "All nodes that somebody wrote in and the links between them, as a graph",
+    );
     routes.document("/graph/json/top/{count}", JSON, graph::top);
     routes.document("/graph/turtle/{*node}", turtle::MEDIA, turtle::node).may(Kind::NotFound);
     routes.document("/feed/{*node}", feed::MEDIA, feed::node).may(Kind::NotFound);
     routes.document("/feed/@{user}", feed::MEDIA, feed::user).may(Kind::NotFound);
-    routes.document("/feed/latest", feed::MEDIA, feed::latest);
-    routes.document("/feed/journals", feed::MEDIA, feed::journals);
+    routes.document("/feed/latest", feed::MEDIA, feed::latest).says("A feed of the newest notes of all");
+    routes.document("/feed/journals", feed::MEDIA, feed::journals).says("A feed of the journals of the last days");
     routes.document("/feed/journals/@{user}", feed::MEDIA, feed::user_journals).may(Kind::NotFound);
     routes.document("/fullsearch/{*query}", "text/html; charset=utf-8", crate::web::pages::fullsearch);
-    routes.document("/.well-known/nodeinfo", JSON, discovery::nodeinfo_links);
-    routes.document("/nodeinfo/2.0", JSON, discovery::nodeinfo);
+    routes
+        .document("/.well-known/nodeinfo", JSON, discovery::nodeinfo_links)
+        .says("Where this server describes itself to others");
+    routes
+        .document("/nodeinfo/2.0", JSON, discovery::nodeinfo)
+        .says("This server, as other servers like to know it");
     routes.document("/.well-known/webfinger", discovery::JRD, discovery::webfinger).may(Kind::NotFound);
 }
 

@@ -16,6 +16,7 @@ pub mod quarantine;
 pub mod rankings;
 pub mod records;
 pub mod related;
+pub mod search;
 pub mod shape;
 pub mod sources;
 pub mod views;
@@ -26,6 +27,7 @@ use crate::routes::Routes;
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     backlinks::routes(routes);
+    search::routes(routes);
     rankings::routes(routes);
     nodes::routes(routes);
     graph::routes(routes);

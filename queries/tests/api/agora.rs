@@ -17,7 +17,11 @@ async fn site() -> Site {
     let site = Site::start().await;
     site.world.change(|state| {
         for record in [
-            written("alice/foo.md", 1_795_251_982, "Foo [[bar]] [[Baz|label]]\n- #pull [[bar]]\n- [[go]] https://example.org/foo\n"),
+            written(
+                "alice/foo.md",
+                1_795_251_982,
+                "Foo [[bar]] [[Baz|label]]\n- #pull [[bar]]\n- [[go]] https://example.org/foo\n",
+            ),
             written("alice/2022-01-01.md", 1_795_251_983, "- met [[bob]]\n"),
             written("alice/2021-05-22 Some Title.md", 1_795_251_984, "capital journal-like\n"),
             written("bob/Foo.md", 1_795_251_985, "# bob foo\n- [[push]] [[bar]] pushed text\n"),
@@ -42,7 +46,8 @@ fn fixture(path: &str) -> Value {
 fn assert_shape(ours: &Value, theirs: &Value, at: &str) {
     match (ours, theirs) {
         (Value::Object(ours), Value::Object(theirs)) => {
-            let keys = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
+            let keys =
+                |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(keys(ours), keys(theirs), "{at}");
             for (key, value) in ours {
                 assert_shape(value, &theirs[key], &format!("{at}.{key}"));
@@ -54,18 +59,33 @@ fn assert_shape(ours: &Value, theirs: &Value, at: &str) {
             }
         }
         (Value::Null, _) | (_, Value::Null) => {}
-        _ => assert_eq!(std::mem::discriminant(ours), std::mem::discriminant(theirs), "{at}: {ours} {theirs}"),
+        _ => {
+            assert_eq!(std::mem::discriminant(ours), std::mem::discriminant(theirs), "{at}: {ours} {theirs}")
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_has_the_shapes_of_the_agora() {
     let site = site().await;
-    for path in ["/users.json", "/nodes.json", "/similar/fo.json", "/user/alice.json", "/journals.json", "/journal/alice.json",
-        "/graph/json/foo", "/graph/json/all", "/graph/json/top/3"]
-    {
+    for path in [
+        "/users.json",
+        "/nodes.json",
+        "/similar/fo.json",
+        "/user/alice.json",
+        "/journals.json",
+        "/journal/alice.json",
+        "/graph/json/foo",
+        "/graph/json/all",
+        "/graph/json/top/3",
+    ] {
         let got = site.get(path).await;
-        assert_eq!((got.status, got.header("content-type")), (200, "application/json"), "{path}: {}", got.text);
+        assert_eq!(
+            (got.status, got.header("content-type")),
+            (200, "application/json"),
+            "{path}: {}",
+            got.text
+        );
         let theirs = fixture(path);
         assert!(!theirs.is_null(), "{path}");
         assert!(got.json().as_array().is_none_or(|items| !items.is_empty()), "{path}");
@@ -101,11 +121,22 @@ async fn graphs_say_the_same() {
     };
     let groups = |graph: &Value| -> BTreeSet<(String, u64, u64)> {
         let nodes = graph["nodes"].as_array().unwrap().iter();
-        nodes.map(|n| (n["id"].as_str().unwrap().into(), n["val"].as_u64().unwrap(), n["group"].as_u64().unwrap())).collect()
+        nodes
+            .map(|n| {
+                (n["id"].as_str().unwrap().into(), n["val"].as_u64().unwrap(), n["group"].as_u64().unwrap())
+            })
+            .collect()
     };
     let ours = site.get("/graph/json/foo").await.json();
     let pair = |source: &str, target: &str| (source.to_owned(), target.to_owned());
-    for link in [pair("readme", "back"), pair("back", "foo"), pair("foo", "forward"), pair("forward", "bar"), pair("forward", "go"), pair("forward", "baz")] {
+    for link in [
+        pair("readme", "back"),
+        pair("back", "foo"),
+        pair("foo", "forward"),
+        pair("forward", "bar"),
+        pair("forward", "go"),
+        pair("forward", "baz"),
+    ] {
         assert!(links(&ours).contains(&link), "{link:?} in {ours}");
     }
     for node in [("foo", 6, 1), ("forward", 3, 2), ("back", 3, 2), ("readme", 1, 4), ("bar", 1, 5)] {
@@ -136,7 +167,11 @@ async fn feeds_are_read_back() {
         ("/feed/journals/@alice", "Agora feed for journals of user @alice", 1),
     ] {
         let got = site.get(path).await;
-        assert_eq!((got.status, got.header("content-type")), (200, "application/rss+xml; charset=utf-8"), "{path}");
+        assert_eq!(
+            (got.status, got.header("content-type")),
+            (200, "application/rss+xml; charset=utf-8"),
+            "{path}"
+        );
         let channel = rss::Channel::read_from(got.text.as_bytes()).unwrap();
         assert_eq!((channel.title(), channel.items().len()), (title, items), "{path}");
         assert!(!channel.description().is_empty() && channel.link().starts_with(&site.url));
@@ -145,14 +180,22 @@ async fn feeds_are_read_back() {
         let mut guids = BTreeSet::new();
         for item in channel.items() {
             let guid = item.guid().unwrap();
-            assert!(!guid.is_permalink() && guid.value().starts_with("garden/") && guids.insert(guid.value().to_owned()));
-            assert!(item.pub_date().unwrap().ends_with("Nov 2026 09:06:22 +0000") || item.pub_date().unwrap().contains("Nov 2026"));
+            assert!(
+                !guid.is_permalink()
+                    && guid.value().starts_with("garden/")
+                    && guids.insert(guid.value().to_owned())
+            );
+            assert!(
+                item.pub_date().unwrap().ends_with("Nov 2026 09:06:22 +0000")
+                    || item.pub_date().unwrap().contains("Nov 2026")
+            );
             assert!(item.link().unwrap().starts_with(&format!("{}/@", site.url)));
             assert!(!item.content().unwrap().is_empty() && !item.content().unwrap().contains("href=\"/"));
         }
     }
     let foo = rss::Channel::read_from(site.get("/feed/foo").await.text.as_bytes()).unwrap();
-    let alice = foo.items().iter().find(|item| item.guid().unwrap().value() == "garden/alice/foo.md").unwrap();
+    let alice =
+        foo.items().iter().find(|item| item.guid().unwrap().value() == "garden/alice/foo.md").unwrap();
     assert_eq!(alice.description(), Some("A post by user @alice in node [[foo]]."));
     assert_eq!(alice.link(), Some(format!("{}/@alice/foo", site.url).as_str()));
     assert_eq!(alice.pub_date(), Some("Sat, 21 Nov 2026 09:06:22 +0000"));
@@ -194,7 +237,8 @@ async fn long_lists_are_cut_and_go_on() {
     let site = Site::start().await;
     site.world.change(|state| {
         for number in 0..450_i64 {
-            let day = format!("20{:02}-{:02}-{:02}", 10 + number / 336, 1 + number / 28 % 12, 1 + number % 28);
+            let day =
+                format!("20{:02}-{:02}-{:02}", 10 + number / 336, 1 + number / 28 % 12, 1 + number % 28);
             state.put(written(&format!("alice/{day}.md"), number, "x"));
         }
     });
@@ -202,7 +246,13 @@ async fn long_lists_are_cut_and_go_on() {
         let (mut path, mut found) = (start.to_owned(), BTreeSet::new());
         loop {
             let got = site.get(&path).await;
-            let items = got.json().as_array().unwrap().iter().map(|item| item["uri"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+            let items = got
+                .json()
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["uri"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>();
             assert!(items.len() <= 200 && !items.is_empty(), "{path}");
             assert!(items.into_iter().all(|uri| found.insert(uri)), "{path} repeats a note");
             match got.header("link").strip_suffix(">; rel=\"next\"") {

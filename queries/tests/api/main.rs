@@ -9,5 +9,6 @@ mod operation;
 mod pages;
 mod paging;
 mod reads;
+mod search;
 mod support;
 mod writes;

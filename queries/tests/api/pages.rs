@@ -56,7 +56,14 @@ fn assert_page(got: &Got, path: &str) {
     for bad in ["<script", "style=\"", "<style", " onerror", " onclick", "javascript:"] {
         assert!(!got.text.to_lowercase().contains(bad), "{path} has {bad}: {}", got.text);
     }
-    for good in ["<!DOCTYPE html>", "lang=\"en\"", "<main id=\"main\">", "class=\"skip\"", "role=\"search\"", "<title>"] {
+    for good in [
+        "<!DOCTYPE html>",
+        "lang=\"en\"",
+        "<main id=\"main\">",
+        "class=\"skip\"",
+        "role=\"search\"",
+        "<title>",
+    ] {
         assert!(got.text.contains(good), "{path} lacks {good}");
     }
     assert_eq!(got.text.matches("<h1").count(), 1, "{path}: {}", got.text);
@@ -105,16 +112,32 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
                     waiting.push_back(href);
                 }
             } else {
-                let allowed = href.starts_with("https://example.org/") || href.starts_with("https://x.example/");
+                let allowed =
+                    href.starts_with("https://example.org/") || href.starts_with("https://x.example/");
                 assert!(allowed, "{path} leads to {href}");
             }
         }
         assert!(pages < 500, "there is no end of pages");
     }
-    for path in ["/latest", "/top/rank", "/top/1h", "/nodes?by=name", "/journals", "/users", "/@alice", "/tag/todo",
-        "/node/foo", "/node/c-", "/node/a/b", "/subnode/garden/alice/sub/hostile.md", "/raw/node/foo", "/feed/latest",
-        "/go/foo", "/@alice/foo", "/docs"]
-    {
+    for path in [
+        "/latest",
+        "/top/rank",
+        "/top/1h",
+        "/nodes?by=name",
+        "/journals",
+        "/users",
+        "/@alice",
+        "/tag/todo",
+        "/node/foo",
+        "/node/c-",
+        "/node/a/b",
+        "/subnode/garden/alice/sub/hostile.md",
+        "/raw/node/foo",
+        "/feed/latest",
+        "/go/foo",
+        "/@alice/foo",
+        "/docs",
+    ] {
         assert!(seen.contains(path), "no page leads to {path}; there are {seen:#?}");
     }
 }
@@ -122,9 +145,22 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_none_leads_to() {
     let site = site().await;
-    for path in ["/foo", "/journals/2", "/journals/all", "/nodes", "/top", "/push/bar", "/pull/foo", "/context/foo",
-        "/backlinks/foo", "/search", "/search?q=foo", "/search?q=%22unbalanced", "/fullsearch/foo", "/search?q=foo&mode=exact"]
-    {
+    for path in [
+        "/foo",
+        "/journals/2",
+        "/journals/all",
+        "/nodes",
+        "/top",
+        "/push/bar",
+        "/pull/foo",
+        "/context/foo",
+        "/backlinks/foo",
+        "/search",
+        "/search?q=foo",
+        "/search?q=%22unbalanced",
+        "/fullsearch/foo",
+        "/search?q=foo&mode=exact",
+    ] {
         let got = visit(&site, path).await;
         assert_eq!(got.status, 200, "{path}: {}", got.text);
         assert_page(&got, path);
@@ -191,9 +227,20 @@ async fn what_is_not_there_is_said_so() {
     assert_eq!(got.status, 404);
     assert_page(&got, "/node/fooo");
     assert!(got.text.contains("href=\"/node/foo\""), "a similar name is offered: {}", got.text);
-    for path in ["/@nobody", "/@alice/bar", "/subnode/garden/alice/none.md", "/raw/garden/alice/none.md", "/top/best",
-        "/journals/many", "/no/such/route", "/static/x.css", "/%FF", "/node/%00", "/raw/node/none", "/backlinks/none"]
-    {
+    for path in [
+        "/@nobody",
+        "/@alice/bar",
+        "/subnode/garden/alice/none.md",
+        "/raw/garden/alice/none.md",
+        "/top/best",
+        "/journals/many",
+        "/no/such/route",
+        "/static/x.css",
+        "/%FF",
+        "/node/%00",
+        "/raw/node/none",
+        "/backlinks/none",
+    ] {
         let got = visit(&site, path).await;
         assert!((400..500).contains(&got.status), "{path}: {} {}", got.status, got.text);
         assert_page(&got, path);
@@ -235,7 +282,11 @@ async fn while_the_views_are_incomplete_pages_say_so() {
     site.process.hydrating.store(true, Ordering::SeqCst);
     let page = visit(&site, "/").await;
     assert_page(&page, "/");
-    assert!(page.text.contains("role=\"status\"") && page.text.contains("<progress value=\"1\" max=\"3\""), "{}", page.text);
+    assert!(
+        page.text.contains("role=\"status\"") && page.text.contains("<progress value=\"1\" max=\"3\""),
+        "{}",
+        page.text
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +299,11 @@ async fn the_style_is_kept_and_files_for_machines_are_there() {
     assert!(got.header("cache-control").contains("immutable"));
     assert!(got.text.contains("prefers-color-scheme: dark") && !got.text.contains("url("));
     let search = visit(&site, "/opensearch.xml").await;
-    assert!(search.text.contains(&format!("template=\"{}/search?q={{searchTerms}}\"", site.url)), "{}", search.text);
+    assert!(
+        search.text.contains(&format!("template=\"{}/search?q={{searchTerms}}\"", site.url)),
+        "{}",
+        search.text
+    );
     assert!(visit(&site, "/robots.txt").await.text.contains("Disallow: /search"));
     assert_eq!(visit(&site, "/favicon.ico").await.header("content-type"), "image/svg+xml");
 }
@@ -259,7 +314,11 @@ async fn lists_go_on_to_their_end() {
     site.world.change(|state| {
         for number in 0..130 {
             let text = format!("note {number} [[hub]] #t");
-            state.put(written(&format!("u{}/2020-{:02}-{:02} {number}.md", number % 60, 1 + number % 12, 1 + number % 28), number, &text));
+            state.put(written(
+                &format!("u{}/2020-{:02}-{:02} {number}.md", number % 60, 1 + number % 12, 1 + number % 28),
+                number,
+                &text,
+            ));
         }
     });
     for (start, items) in
@@ -271,7 +330,8 @@ async fn lists_go_on_to_their_end() {
             assert_eq!(got.status, 200, "{path}: {}", got.text);
             assert_page(&got, &path);
             found += got.text.matches("<li><div class=\"row\">").count();
-            let more = got.text.split("rel=\"next\" href=\"").nth(1).map(|part| part.split('"').next().unwrap());
+            let more =
+                got.text.split("rel=\"next\" href=\"").nth(1).map(|part| part.split('"').next().unwrap());
             match more {
                 Some(next) => path = next.replace("&amp;", "&"),
                 None => break,

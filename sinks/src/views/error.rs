@@ -1,7 +1,7 @@
 //! Why an epoch could not be applied.
 
 use super::{changes::Conflict, reader::ReadError};
-use crate::store::StoreError;
+use crate::{search::SearchError, store::StoreError};
 use springline_model::{Epoch, Table, View};
 use thiserror::Error;
 
@@ -11,6 +11,9 @@ pub enum ViewsError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The search index fails.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// What is stored does not decode.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -55,6 +58,7 @@ impl ViewsError {
     pub const fn is_corrupt(&self) -> bool {
         match self {
             Self::Store(error) => error.rebuild_helps(),
+            Self::Search(error) => error.rebuild_helps(),
             Self::Read(_) | Self::State(_) => true,
             _ => false,
         }

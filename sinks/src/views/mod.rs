@@ -49,12 +49,18 @@ pub use fingerprint::Fingerprint;
 pub use reader::{ReadError, Reader, Scan, Snapshot};
 pub use reconcile::Corrections;
 
-use crate::store::{self, Pair, Store, StoreConfig, Write};
+use crate::{
+    search::{SearchIndex, Staged},
+    store::{self, Pair, Store, StoreConfig, Write},
+};
 use parking_lot::{Mutex, RwLock};
-use springline_model::{Epoch, EpochCommit, Partition, Position, Row as _, Table, View, rows::PostingsRow};
+use springline_model::{Epoch, EpochCommit, Partition, Position, Table, View, rows::PostingsRow};
 use state::{State, load_positions, write_position};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 use tokio::sync::watch;
+
+/// Deletes a batch when a search index is thrown away.
+const WIPED_AT_ONCE: usize = 1000;
 
 /// The writer's side. Cloning is cheap; calls from several threads take their turns.
 #[derive(Clone)]
@@ -70,6 +76,7 @@ struct Inner {
 /// What readers have, too.
 struct Shared {
     store: Arc<dyn Store>,
+    search: SearchIndex,
     /// The gate, and what it guards beside the store.
     gate: RwLock<State>,
     applied: watch::Sender<Epoch>,
@@ -111,10 +118,11 @@ impl Views {
     }
 
     fn over(store: Arc<dyn Store>) -> Result<Self, ViewsError> {
-        let state = State::load(&*store)?;
+        let mut state = State::load(&*store)?;
+        let search = open_search(&store, &mut state)?;
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
-        let shared = Arc::new(Shared { store, gate: RwLock::new(state), applied });
+        let shared = Arc::new(Shared { store, search, gate: RwLock::new(state), applied });
         Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
     }
 
@@ -158,11 +166,18 @@ impl Views {
             }
             rows += changes.len();
         }
+        if !changes.postings.is_empty() && !state.is_current(View::Search) {
+            return Err(ViewsError::Stale(View::Search));
+        }
+        rows += changes.postings.len();
+        let mut staged = self.0.shared.search.stage(changes.postings)?;
+        *state.table(Table::Search) += staged.delta;
+        writes.append(&mut staged.writes);
         state.advance(commit);
         let advances = commit.advances.iter();
         writes.extend(advances.clone().map(|advance| write_position(&advance.partition, &advance.to)));
         let written = Applied::Written { rows, writes: writes.len() };
-        self.commit(state, writes)?;
+        self.commit(state, writes, Some(staged))?;
         let advances = advances.map(|advance| (advance.partition.clone(), advance.to.clone()));
         self.0.positions.lock().extend(advances);
         Ok(written)
@@ -206,15 +221,18 @@ impl Views {
         let _writer = self.0.writer.lock();
         let mut state = self.state();
         state.invalidate(view);
-        self.commit(state, Vec::new())
+        self.commit(state, Vec::new(), None)
     }
 
     /// The fingerprint of the rows that are stored, computed anew. Nothing is applied meanwhile.
     ///
     /// # Errors
     /// The store fails or is damaged.
-    pub fn verify(&self, view: View) -> Result<Fingerprint, ReadError> {
+    pub fn verify(&self, view: View) -> Result<Fingerprint, ViewsError> {
         let _writer = self.0.writer.lock();
+        if view == View::Search {
+            return Ok(self.0.shared.search.verify()?);
+        }
         let mut fingerprint = Fingerprint::default();
         for table in view.tables().filter(|table| *table != Table::Search) {
             packed::visit(&*self.0.shared.store, table, &[], None, false, |key, value| {
@@ -236,8 +254,7 @@ impl Views {
     /// The fingerprint that a search index of these documents has.
     #[must_use]
     pub fn fingerprint_of_documents(documents: &[PostingsRow]) -> Fingerprint {
-        let rows: Vec<Pair> = documents.iter().map(|row| (row.key_bytes(), row.value_bytes())).collect();
-        reconcile::fingerprint(Table::Search, &rows)
+        SearchIndex::fingerprint_of(documents)
     }
 
     /// Bytes that the store takes on disk.
@@ -252,16 +269,38 @@ impl Views {
         self.0.shared.gate.read().clone()
     }
 
-    /// One atomic batch of writes and state; from then on readers see both. The caller holds the writer's lock.
-    fn commit(&self, state: State, mut writes: Vec<Write>) -> Result<(), ViewsError> {
+    /// One atomic batch of writes and state; from then on readers see both, and what was staged in the search index.
+    /// The caller holds the writer's lock.
+    fn commit(&self, state: State, mut writes: Vec<Write>, staged: Option<Staged>) -> Result<(), ViewsError> {
         writes.push(state.write()?);
         let epoch = state.epoch;
         let shared = &self.0.shared;
         let mut gate = shared.gate.write();
         shared.store.commit(writes)?;
+        if let Some(staged) = staged {
+            shared.search.publish(staged)?;
+        }
         *gate = state;
         drop(gate);
         shared.applied.send_replace(epoch);
         Ok(())
+    }
+}
+
+/// Opens the search index. One that can't be used is deleted, and the view loses its version: it is recomputed.
+fn open_search(store: &Arc<dyn Store>, state: &mut State) -> Result<SearchIndex, ViewsError> {
+    match SearchIndex::open(store.clone()) {
+        Err(error) if error.rebuild_helps() => tracing::warn!(%error, "the search index is built again"),
+        opened => return Ok(opened?),
+    }
+    state.invalidate(View::Search);
+    *state.table(Table::Search) = Fingerprint::default();
+    store.commit(vec![state.write()?])?;
+    loop {
+        let writes = SearchIndex::wipe(&**store, WIPED_AT_ONCE)?;
+        if writes.is_empty() {
+            return Ok(SearchIndex::open(store.clone())?);
+        }
+        store.commit(writes)?;
     }
 }

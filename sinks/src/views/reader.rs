@@ -9,7 +9,10 @@
 //! the two, and both would wait for ever.
 
 use super::{Shared, ViewStatus, fingerprint::Fingerprint, packed, state::State};
-use crate::store::{Pair, StoreError};
+use crate::{
+    search::Searcher,
+    store::{Pair, StoreError},
+};
 use springline_model::{
     AccountStatus, Epoch, Row, Table, Timestamp, Uri, View,
     key::{DecodeError, KeyWriter},
@@ -135,6 +138,12 @@ impl Snapshot<'_> {
     /// The store fails or is damaged.
     pub fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, ReadError> {
         self.get(&text_key(uri.as_str()))
+    }
+
+    /// The search index.
+    #[must_use]
+    pub fn search(&self) -> Searcher {
+        self.shared.search.searcher()
     }
 
     /// Whether what an authority ([`Uri::authority`]) owns may be seen.

@@ -13,7 +13,10 @@ use super::{
     reader::ReadError,
     state::{State, write_position},
 };
-use crate::store::{Pair, Store, Write};
+use crate::{
+    search::Staged,
+    store::{Pair, Store, Write},
+};
 use springline_model::{Epoch, Partition, Position, Table, Timestamp, View, rows::PostingsRow};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -98,6 +101,9 @@ impl Views {
         if let Some(table) = rows.keys().find(|table| table.view() != view || **table == Table::Search) {
             return Err(ViewsError::Misplaced(*table));
         }
+        if view == View::Search {
+            return self.make_search(postings, state);
+        }
         let store = &*self.0.shared.store;
         let mut corrections = Corrections::default();
         let mut changes: Vec<(Table, Vec<RowChange>)> = Vec::new();
@@ -123,13 +129,49 @@ impl Views {
             for (table, changes) in &changes {
                 for changes in changes.chunks(BATCH_ROWS) {
                     let writes = packed::edit(store, *table, changes)?;
-                    self.commit(self.without(view), writes)?;
+                    self.commit(self.without(view), writes, None)?;
                 }
             }
         }
         state.complete(view);
-        self.commit(state, writes)?;
+        self.commit(state, writes, None)?;
         Ok(corrections)
+    }
+
+    /// Makes the index hold exactly these documents: by difference, or from nothing if most of it differs or it can't
+    /// be read.
+    fn make_search(&self, wanted: Vec<PostingsRow>, mut state: State) -> Result<Corrections, ViewsError> {
+        let index = &self.0.shared.search;
+        let mut corrections = Corrections::default();
+        let changes = match index.difference(wanted.clone()) {
+            Ok(Some(changes)) => changes,
+            Err(error) if !error.rebuild_helps() => return Err(error.into()),
+            Ok(None) | Err(_) => {
+                corrections.removed = index.fingerprint().rows;
+                self.commit_staged(index.clear())?;
+                wanted.into_iter().map(|document| (document, 1)).collect()
+            }
+        };
+        corrections.added += changes.iter().filter(|(_, diff)| *diff > 0).count() as u64;
+        corrections.removed += changes.iter().filter(|(_, diff)| *diff < 0).count() as u64;
+        // What goes comes before what comes, so a document that changes may do so over two batches.
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let batch = changes.by_ref().take(BATCH_ROWS).collect();
+            self.commit_staged(index.stage(batch)?)?;
+        }
+        *state.table(Table::Search) = index.fingerprint();
+        state.complete(View::Search);
+        self.commit(state, Vec::new(), None)?;
+        Ok(corrections)
+    }
+
+    /// A step of the search index on the way to being complete.
+    fn commit_staged(&self, mut staged: Staged) -> Result<(), ViewsError> {
+        let writes = std::mem::take(&mut staged.writes);
+        let mut state = self.without(View::Search);
+        *state.table(Table::Search) += staged.delta;
+        self.commit(state, writes, Some(staged))
     }
 
     /// The state as it is, but for the view's version.
@@ -146,7 +188,7 @@ impl Views {
             if writes.is_empty() {
                 return Ok(());
             }
-            self.commit(self.without(view), writes)?;
+            self.commit(self.without(view), writes, None)?;
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::errors;
 use crate::{
     answer::{Document, Reading},
+    params::Nothing,
     problem::Problem,
     web::{
         layout::Shown,
@@ -70,11 +71,7 @@ fn destination(reading: &Reading<'_>, name: NodeName) -> Result<Option<String>, 
 }
 
 /// Leads to one of the larger nodes, another each time.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct RandomParams {}
-
-/// Leads to one of the larger nodes, another each time.
-pub(super) fn random(reading: &Reading<'_>, _: RandomParams) -> Result<Document, Problem> {
+pub(super) fn random(reading: &Reading<'_>, _: Nothing) -> Result<Document, Problem> {
     let nodes = read::top(reading, Order::Size, MAX_CHOICE)?;
     // Keyed anew for each use: as good a die as is needed here.
     let die = RandomState::new().hash_one(reading.snapshot.epoch());
@@ -83,12 +80,8 @@ pub(super) fn random(reading: &Reading<'_>, _: RandomParams) -> Result<Document,
 }
 
 /// Leads to the journals of today (UTC).
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(super) struct TodayParams {}
-
-/// Leads to the journals of today (UTC).
 #[expect(clippy::unnecessary_wraps, reason = "the table of routes wants views")]
-pub(super) fn today(_: &Reading<'_>, _: TodayParams) -> Result<Document, Problem> {
+pub(super) fn today(_: &Reading<'_>, _: Nothing) -> Result<Document, Problem> {
     Ok(passing(&format!("/{}", Timestamp::now().date())))
 }
 

@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 /// How many items a page of a list has.
 const PAGE: Limit = Limit::DEFAULT;
 
+const FOUND: StatusCode = StatusCode::FOUND;
 const HTML: &str = "text/html; charset=utf-8";
 
 /// Adds the routes.
@@ -47,9 +48,13 @@ pub(super) fn routes(routes: &mut Routes) {
     routes.document("/go/{*node}", HTML, leads::go).may(Kind::NotFound).leads_elsewhere(StatusCode::FOUND);
     routes.document("/random", HTML, leads::random).leads_elsewhere(StatusCode::FOUND);
     routes.document("/today", HTML, leads::today).leads_elsewhere(StatusCode::FOUND);
-    routes.document("/opensearch.xml", machine::OPENSEARCH, machine::opensearch);
-    routes.document("/robots.txt", "text/plain; charset=utf-8", machine::robots);
+    routes
+        .document("/opensearch.xml", machine::OPENSEARCH, machine::opensearch)
+        .says("Describes the search, so that browsers can offer it");
+    routes
+        .document("/robots.txt", "text/plain; charset=utf-8", machine::robots)
+        .says("Asks robots not to walk through results");
     routes.document("/static/{file}", "text/css", super::assets::file).may(Kind::NotFound);
-    routes.document("/favicon.ico", "image/svg+xml", super::assets::favicon);
+    routes.document("/favicon.ico", "image/svg+xml", super::assets::favicon).says("The icon of the site");
     routes.error_page(errors::problem);
 }

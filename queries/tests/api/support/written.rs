@@ -24,8 +24,10 @@ fn links_of(line: &str) -> Vec<Link> {
     let mut links = Vec::new();
     let mut nodes = Vec::new();
     for inside in line.split("[[").skip(1).filter_map(|rest| rest.split("]]").next()) {
-        let (target, label) = inside.split_once('|').map_or((inside, None), |(target, label)| (target, Some(label)));
-        let (target, fragment) = target.split_once('#').map_or((target, None), |(target, rest)| (target, Some(rest)));
+        let (target, label) =
+            inside.split_once('|').map_or((inside, None), |(target, label)| (target, Some(label)));
+        let (target, fragment) =
+            target.split_once('#').map_or((target, None), |(target, rest)| (target, Some(rest)));
         let node = Uri::node(&NodeName::canonical(target));
         links.push(Link {
             label: label.map(str::to_owned),
@@ -39,10 +41,15 @@ fn links_of(line: &str) -> Vec<Link> {
     }
     let words: Vec<&str> = line.split_whitespace().collect();
     for tag in words.iter().filter_map(|word| word.strip_prefix('#')).filter(|tag| !tag.is_empty()) {
-        links.push(link(LinkPath::HASHTAG, &format!("tag:{}", tag.trim_end_matches(['.', ',']).to_lowercase())));
+        links.push(link(
+            LinkPath::HASHTAG,
+            &format!("tag:{}", tag.trim_end_matches(['.', ',']).to_lowercase()),
+        ));
     }
-    let says = |verb: &str| line.contains(&format!("[[{verb}]]")) || words.contains(&format!("#{verb}").as_str());
-    let others = || nodes.iter().filter(|node| !["node:push", "node:pull", "node:go"].contains(&node.as_str()));
+    let says =
+        |verb: &str| line.contains(&format!("[[{verb}]]")) || words.contains(&format!("#{verb}").as_str());
+    let others =
+        || nodes.iter().filter(|node| !["node:push", "node:pull", "node:go"].contains(&node.as_str()));
     for (verb, path) in [("push", LinkPath::PUSH), ("pull", LinkPath::PULL), ("go", LinkPath::GO)] {
         if says(verb) {
             links.extend(others().map(|node| link(path, node.as_str())));

@@ -65,7 +65,7 @@ impl Ledger {
         }
         inner.epoch += 1;
         if let Some(sealed) = batch.sealed {
-            drop(sealed.send(Epoch(inner.epoch)));
+            let _ = sealed.send(Epoch(inner.epoch));
         }
     }
 
