@@ -263,7 +263,7 @@ mod tests {
         testing::{TestRecord, check, histories},
     };
     use proptest::prelude::*;
-    use springline_model::Row;
+    use springline_model::{NodeName, Row};
     use std::collections::{BTreeMap, BTreeSet};
 
     type State = BTreeSet<Visible>;

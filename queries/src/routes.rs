@@ -80,12 +80,6 @@ impl Operation {
         self
     }
 
-    /// Says that it may lead elsewhere instead.
-    pub fn leads(&mut self, status: StatusCode) -> &mut Self {
-        self.answers.push((status, "text/plain; charset=utf-8", None));
-        self
-    }
-
     /// Its path as OpenAPI writes it: `/v1/nodes/{node}`.
     #[must_use]
     pub fn template(&self) -> String {

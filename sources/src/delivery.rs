@@ -29,7 +29,7 @@ use std::{
     },
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -165,6 +165,11 @@ impl Desk {
         Ok(delivered)
     }
 
+    /// Waits for the right to keep one core busy.
+    pub(crate) async fn core(&self) -> Result<OwnedSemaphorePermit, SourceError> {
+        Arc::clone(&self.hands).acquire_owned().await.map_err(|_| SourceError::Closed)
+    }
+
     async fn set_hands<R: Reader>(
         self: &Arc<Self>,
         reader: Arc<R>,
@@ -178,7 +183,7 @@ impl Desk {
         for number in 0..count {
             // The first hand is worth waiting for; more come only if other partitions leave cores idle.
             let permit = if number == 0 {
-                Arc::clone(&self.hands).acquire_owned().await.map_err(|_| SourceError::Closed)?
+                self.core().await?
             } else if let Ok(permit) = Arc::clone(&self.hands).try_acquire_owned() {
                 permit
             } else {

@@ -11,7 +11,7 @@ pub enum ViewsError {
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The search index fails.
+    /// The search index refuses, or fails.
     #[error(transparent)]
     Search(#[from] SearchError),
     /// What is stored does not decode.

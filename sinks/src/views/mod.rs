@@ -39,6 +39,7 @@ mod fingerprint;
 mod packed;
 mod reader;
 mod reconcile;
+mod search;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -59,9 +60,6 @@ use state::{State, load_positions, write_position};
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 use tokio::sync::watch;
 
-/// Deletes a batch when a search index is thrown away.
-const WIPED_AT_ONCE: usize = 1000;
-
 /// The writer's side. Cloning is cheap; calls from several threads take their turns.
 #[derive(Clone)]
 pub struct Views(Arc<Inner>);
@@ -76,9 +74,9 @@ struct Inner {
 /// What readers have, too.
 struct Shared {
     store: Arc<dyn Store>,
-    search: SearchIndex,
     /// The gate, and what it guards beside the store.
     gate: RwLock<State>,
+    index: SearchIndex,
     applied: watch::Sender<Epoch>,
 }
 
@@ -112,17 +110,18 @@ impl Views {
     /// Opens the store in a folder, or makes one.
     ///
     /// # Errors
-    /// As [`store::open`]; or the state in the store does not decode.
+    /// As [`store::open`]; or the state in the store does not decode. A search index that is damaged is emptied, and
+    /// waits to be recomputed.
     pub fn open(config: &StoreConfig, dir: &Path) -> Result<Self, ViewsError> {
         Self::over(store::open(config, dir)?)
     }
 
     fn over(store: Arc<dyn Store>) -> Result<Self, ViewsError> {
         let mut state = State::load(&*store)?;
-        let search = open_search(&store, &mut state)?;
+        let index = search::open(&store, &mut state)?;
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
-        let shared = Arc::new(Shared { store, search, gate: RwLock::new(state), applied });
+        let shared = Arc::new(Shared { store, gate: RwLock::new(state), index, applied });
         Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
     }
 
@@ -135,8 +134,8 @@ impl Views {
     /// Applies an epoch's changes to all views at once.
     ///
     /// # Errors
-    /// [`ViewsError::Gap`], [`ViewsError::Conflict`], [`ViewsError::Stale`]: nothing is written. Or the store fails:
-    /// then it has to be opened again to know what it holds.
+    /// [`ViewsError::Gap`], [`ViewsError::Conflict`], [`ViewsError::Stale`], [`ViewsError::Search`]: nothing is
+    /// written. Or the store fails: then it has to be opened again to know what it holds.
     pub fn apply(&self, commit: &EpochCommit, changes: Changes) -> Result<Applied, ViewsError> {
         let _writer = self.0.writer.lock();
         let mut state = self.state();
@@ -166,18 +165,13 @@ impl Views {
             }
             rows += changes.len();
         }
-        if !changes.postings.is_empty() && !state.is_current(View::Search) {
-            return Err(ViewsError::Stale(View::Search));
-        }
         rows += changes.postings.len();
-        let mut staged = self.0.shared.search.stage(changes.postings)?;
-        *state.table(Table::Search) += staged.delta;
-        writes.append(&mut staged.writes);
+        let staged = self.stage_postings(&mut state, changes.postings)?;
         state.advance(commit);
         let advances = commit.advances.iter();
         writes.extend(advances.clone().map(|advance| write_position(&advance.partition, &advance.to)));
         let written = Applied::Written { rows, writes: writes.len() };
-        self.commit(state, writes, Some(staged))?;
+        self.commit(state, writes, staged)?;
         let advances = advances.map(|advance| (advance.partition.clone(), advance.to.clone()));
         self.0.positions.lock().extend(advances);
         Ok(written)
@@ -231,10 +225,10 @@ impl Views {
     pub fn verify(&self, view: View) -> Result<Fingerprint, ViewsError> {
         let _writer = self.0.writer.lock();
         if view == View::Search {
-            return Ok(self.0.shared.search.verify()?);
+            return Ok(self.0.shared.index.verify()?);
         }
         let mut fingerprint = Fingerprint::default();
-        for table in view.tables().filter(|table| *table != Table::Search) {
+        for table in view.tables() {
             packed::visit(&*self.0.shared.store, table, &[], None, false, |key, value| {
                 fingerprint.add(table, key, value);
                 ControlFlow::Continue(())
@@ -269,38 +263,19 @@ impl Views {
         self.0.shared.gate.read().clone()
     }
 
-    /// One atomic batch of writes and state; from then on readers see both, and what was staged in the search index.
-    /// The caller holds the writer's lock.
-    fn commit(&self, state: State, mut writes: Vec<Write>, staged: Option<Staged>) -> Result<(), ViewsError> {
+    /// One atomic batch of writes, postings and state; from then on readers see them. The caller holds the writer's
+    /// lock.
+    fn commit(&self, state: State, mut writes: Vec<Write>, mut staged: Option<Staged>) -> Result<(), ViewsError> {
         writes.push(state.write()?);
+        staged.iter_mut().for_each(|staged| writes.append(&mut staged.writes));
         let epoch = state.epoch;
         let shared = &self.0.shared;
         let mut gate = shared.gate.write();
         shared.store.commit(writes)?;
-        if let Some(staged) = staged {
-            shared.search.publish(staged)?;
-        }
         *gate = state;
+        staged.map_or(Ok(()), |staged| shared.index.publish(staged))?;
         drop(gate);
         shared.applied.send_replace(epoch);
         Ok(())
-    }
-}
-
-/// Opens the search index. One that can't be used is deleted, and the view loses its version: it is recomputed.
-fn open_search(store: &Arc<dyn Store>, state: &mut State) -> Result<SearchIndex, ViewsError> {
-    match SearchIndex::open(store.clone()) {
-        Err(error) if error.rebuild_helps() => tracing::warn!(%error, "the search index is built again"),
-        opened => return Ok(opened?),
-    }
-    state.invalidate(View::Search);
-    *state.table(Table::Search) = Fingerprint::default();
-    store.commit(vec![state.write()?])?;
-    loop {
-        let writes = SearchIndex::wipe(&**store, WIPED_AT_ONCE)?;
-        if writes.is_empty() {
-            return Ok(SearchIndex::open(store.clone())?);
-        }
-        store.commit(writes)?;
     }
 }

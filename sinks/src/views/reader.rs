@@ -132,18 +132,18 @@ impl Snapshot<'_> {
         Ok(rows)
     }
 
+    /// Searches the texts. What it gives can be kept: it goes on showing this epoch.
+    #[must_use]
+    pub fn search(&self) -> Searcher {
+        self.shared.index.searcher()
+    }
+
     /// A record's newest version, visible or not.
     ///
     /// # Errors
     /// The store fails or is damaged.
     pub fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, ReadError> {
         self.get(&text_key(uri.as_str()))
-    }
-
-    /// The search index.
-    #[must_use]
-    pub fn search(&self) -> Searcher {
-        self.shared.search.searcher()
     }
 
     /// Whether what an authority ([`Uri::authority`]) owns may be seen.

@@ -13,10 +13,7 @@ use super::{
     reader::ReadError,
     state::{State, write_position},
 };
-use crate::{
-    search::Staged,
-    store::{Pair, Store, Write},
-};
+use crate::store::{Pair, Store, Write};
 use springline_model::{Epoch, Partition, Position, Table, Timestamp, View, rows::PostingsRow};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -60,8 +57,13 @@ impl Views {
         postings: Vec<PostingsRow>,
     ) -> Result<Corrections, ViewsError> {
         let _writer = self.0.writer.lock();
-        let state = self.state();
-        self.make(view, rows, postings, state, Vec::new())
+        if view != View::Search {
+            return self.make(view, rows, self.state(), Vec::new());
+        }
+        match rows.into_keys().next() {
+            Some(table) => Err(ViewsError::Misplaced(table)),
+            None => self.make_index(postings),
+        }
     }
 
     /// Fills a store that has no epoch yet with the ledger as of an epoch, from a snapshot. The other views have to
@@ -84,7 +86,7 @@ impl Views {
         View::ALL.iter().for_each(|view| state.invalidate(*view));
         (state.epoch, state.clock) = (epoch, at);
         let writes = positions.iter().map(|(partition, position)| write_position(partition, position)).collect();
-        self.make(View::Ledger, ledger, Vec::new(), state, writes)?;
+        self.make(View::Ledger, ledger, state, writes)?;
         self.0.positions.lock().extend(positions);
         Ok(())
     }
@@ -94,20 +96,16 @@ impl Views {
         &self,
         view: View,
         mut rows: BTreeMap<Table, Vec<Pair>>,
-        postings: Vec<PostingsRow>,
         mut state: State,
         mut writes: Vec<Write>,
     ) -> Result<Corrections, ViewsError> {
-        if let Some(table) = rows.keys().find(|table| table.view() != view || **table == Table::Search) {
+        if let Some(table) = rows.keys().find(|table| table.view() != view) {
             return Err(ViewsError::Misplaced(*table));
-        }
-        if view == View::Search {
-            return self.make_search(postings, state);
         }
         let store = &*self.0.shared.store;
         let mut corrections = Corrections::default();
         let mut changes: Vec<(Table, Vec<RowChange>)> = Vec::new();
-        for table in view.tables().filter(|table| *table != Table::Search) {
+        for table in view.tables() {
             let wanted = sorted(table, rows.remove(&table).unwrap_or_default())?;
             *state.table(table) = fingerprint(table, &wanted);
             let differs = match difference(store, table, wanted)? {
@@ -138,44 +136,8 @@ impl Views {
         Ok(corrections)
     }
 
-    /// Makes the index hold exactly these documents: by difference, or from nothing if most of it differs or it can't
-    /// be read.
-    fn make_search(&self, wanted: Vec<PostingsRow>, mut state: State) -> Result<Corrections, ViewsError> {
-        let index = &self.0.shared.search;
-        let mut corrections = Corrections::default();
-        let changes = match index.difference(wanted.clone()) {
-            Ok(Some(changes)) => changes,
-            Err(error) if !error.rebuild_helps() => return Err(error.into()),
-            Ok(None) | Err(_) => {
-                corrections.removed = index.fingerprint().rows;
-                self.commit_staged(index.clear())?;
-                wanted.into_iter().map(|document| (document, 1)).collect()
-            }
-        };
-        corrections.added += changes.iter().filter(|(_, diff)| *diff > 0).count() as u64;
-        corrections.removed += changes.iter().filter(|(_, diff)| *diff < 0).count() as u64;
-        // What goes comes before what comes, so a document that changes may do so over two batches.
-        let mut changes = changes.into_iter().peekable();
-        while changes.peek().is_some() {
-            let batch = changes.by_ref().take(BATCH_ROWS).collect();
-            self.commit_staged(index.stage(batch)?)?;
-        }
-        *state.table(Table::Search) = index.fingerprint();
-        state.complete(View::Search);
-        self.commit(state, Vec::new(), None)?;
-        Ok(corrections)
-    }
-
-    /// A step of the search index on the way to being complete.
-    fn commit_staged(&self, mut staged: Staged) -> Result<(), ViewsError> {
-        let writes = std::mem::take(&mut staged.writes);
-        let mut state = self.without(View::Search);
-        *state.table(Table::Search) += staged.delta;
-        self.commit(state, writes, Some(staged))
-    }
-
     /// The state as it is, but for the view's version.
-    fn without(&self, view: View) -> State {
+    pub(super) fn without(&self, view: View) -> State {
         let mut state = self.state();
         state.invalidate(view);
         state

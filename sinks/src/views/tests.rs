@@ -4,7 +4,7 @@ use super::*;
 use crate::store::Engine;
 use proptest::prelude::*;
 use springline_model::{
-    Advance, NodeName, SourceId, Timestamp, Uri,
+    Advance, NodeName, Row as _, SourceId, Timestamp, Uri,
     rows::{AuthorRow, NodeRow, NoteMeta, SubnodeRow},
 };
 
@@ -326,4 +326,57 @@ fn readers_see_whole_epochs() {
             views.apply(&commit(epoch), changes).unwrap();
         }
     });
+}
+
+fn document(name: &str, word: &str) -> PostingsRow {
+    let mut terms = springline_model::rows::TermsBuilder::new();
+    terms.push(word.as_bytes(), 0, 1, [0]);
+    PostingsRow { uri: name.into(), at: Timestamp(0), length: 1, terms: terms.finish() }
+}
+
+#[test]
+fn documents_come_and_go_with_their_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Views::open(&StoreConfig::of(Engine::Sled), dir.path()).unwrap();
+    let views = open();
+    let (a, b, c) = (document("a", "one"), document("b", "two"), document("c", "three"));
+    let put = |rows: &[&PostingsRow]| rows.iter().map(|row| ((*row).clone(), 1)).collect();
+    views.apply(&commit(1), Changes { postings: put(&[&a, &b]), ..Changes::default() }).unwrap();
+    let check = |views: &Views, rows: &[PostingsRow]| {
+        let expected = Views::fingerprint_of_documents(rows);
+        assert_eq!(views.status(View::Search).fingerprint, expected);
+        assert_eq!(views.verify(View::Search).unwrap(), expected);
+        assert_eq!(views.reader().read(|snapshot| snapshot.search().documents()), rows.len() as u64);
+    };
+    check(&views, &[a.clone(), b.clone()]);
+    let refused = views.apply(&commit(2), Changes { postings: put(&[&a]), ..Changes::default() });
+    assert!(matches!(refused, Err(ViewsError::Search(_))));
+    views.apply(&commit(2), Changes { postings: vec![(a.clone(), -1)], ..Changes::default() }).unwrap();
+    check(&views, &[b.clone()]);
+    views.sync().unwrap();
+    drop(views);
+
+    let views = open();
+    check(&views, &[b.clone()]);
+    let many: Vec<PostingsRow> = (0..3000).map(|n| document(&format!("d{n}"), "word")).collect();
+    let done = views.reconcile(View::Search, BTreeMap::new(), many.clone()).unwrap();
+    assert_eq!(done, Corrections { added: 3000, removed: 1, changed: 0 });
+    check(&views, &many);
+    let more = [&many[..], &[c.clone()]].concat();
+    let done = views.reconcile(View::Search, BTreeMap::new(), more.clone()).unwrap();
+    assert_eq!(done, Corrections { added: 1, removed: 0, changed: 0 });
+    check(&views, &more);
+
+    // Its state is broken: it is emptied, and the others stay as they are.
+    views.0.shared.store.commit(vec![Write::Put(vec![Table::Search as u8, b'm'], vec![0xFF; 3])]).unwrap();
+    views.sync().unwrap();
+    drop(views);
+    let views = open();
+    assert_eq!(views.status(View::Search).version, None);
+    assert_eq!(views.status(View::Catalog).version, Some(View::Catalog.version()));
+    check(&views, &[]);
+    let refused = views.apply(&commit(3), Changes { postings: put(&[&c]), ..Changes::default() });
+    assert!(matches!(refused, Err(ViewsError::Stale(View::Search))));
+    views.reconcile(View::Search, BTreeMap::new(), more.clone()).unwrap();
+    check(&views, &more);
 }

@@ -4,8 +4,8 @@
 use super::config::Transport;
 use std::{
     ffi::OsStr,
-    io,
-    path::{Path, PathBuf},
+    fs, io,
+    path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -60,9 +60,12 @@ const ENVIRONMENT: [&str; 13] = [
 /// Why git gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// It could not be started.
+    /// It could not be started, or waited for.
     #[error("git can't be run: {0}")]
-    Start(io::Error),
+    Run(io::Error),
+    /// The clone's own folder makes trouble.
+    #[error("the clone's folder can't be made or removed: {0}")]
+    Folder(io::Error),
     /// It said no.
     #[error("{message}")]
     Failed { message: String },
@@ -92,7 +95,7 @@ impl Git<'_> {
     /// Runs it; gives what it printed.
     pub(crate) async fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<String, GitError> {
         let what = arguments.first().map_or_else(String::new, |first| first.as_ref().to_string_lossy().into_owned());
-        let mut child = self.command(arguments).spawn().map_err(GitError::Start)?;
+        let mut child = self.command(arguments).spawn().map_err(GitError::Run)?;
         let mut group = Group(child.id());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let finished = async {
@@ -100,12 +103,17 @@ impl Git<'_> {
             Ok::<_, io::Error>((status?, stdout, stderr))
         };
         let (status, stdout, stderr) = tokio::select! {
-            finished = finished => finished.map_err(GitError::Start)?,
+            finished = finished => finished.map_err(GitError::Run)?,
             () = time::sleep(self.limit) => return Err(GitError::Timeout { what, limit: self.limit }),
             bytes = self.outgrown() => return Err(GitError::TooLarge(bytes)),
             () = self.stop.cancelled() => return Err(GitError::Stopped),
         };
         group.0 = None;
+        if let Some(max) = self.max_bytes
+            && self.has_outgrown(max).await
+        {
+            return Err(GitError::TooLarge(max));
+        }
         if status.success() {
             return Ok(stdout);
         }
@@ -162,12 +170,16 @@ impl Git<'_> {
         let Some(max) = self.max_bytes else { return std::future::pending().await };
         loop {
             time::sleep(SIZE_POLL).await;
-            let pack = self.directory.join("objects/pack");
-            let grown = tokio::task::spawn_blocking(move || folder_bytes(&pack)).await;
-            if grown.is_ok_and(|bytes| bytes > max) {
+            if self.has_outgrown(max).await {
                 return max;
             }
         }
+    }
+
+    async fn has_outgrown(&self, max: u64) -> bool {
+        let objects = self.directory.join("objects");
+        // A task that died measured nothing.
+        tokio::task::spawn_blocking(move || object_bytes(&objects)).await.is_ok_and(|bytes| bytes > max)
     }
 }
 
@@ -224,9 +236,11 @@ pub(crate) fn redact(text: &str) -> String {
     clean
 }
 
-fn folder_bytes(folder: &PathBuf) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+/// What the packs and the loose objects of a repository take.
+fn object_bytes(objects: &Path) -> u64 {
+    let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = list(objects).flat_map(|folder| list(&folder.path()));
+    files.filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
 #[cfg(test)]

@@ -111,8 +111,10 @@ impl Garden {
                 }
             }
             self.show(None);
-            // Told once, by being dropped.
-            ready.take();
+            if let Some(ready) = ready.take() {
+                // Nobody to tell is nothing to worry about.
+                let _ = ready.send(());
+            }
         }
     }
 
@@ -162,7 +164,9 @@ impl Garden {
     async fn send(&mut self) -> Result<Result<Delivered, String>, SourceError> {
         let (plot, position, desk, primed) =
             (self.plot.clone(), self.position.clone(), Arc::clone(&self.desk), self.primed);
+        let core = self.desk.core().await?;
         let work = blocking(move || plot.work(position.as_ref(), (!primed).then_some(&desk.revs))).await?;
+        drop(core);
         let work = match work {
             Ok(Some(work)) => work,
             Ok(None) => return Ok(Ok(Delivered::default())),

@@ -281,7 +281,11 @@ impl<F: Find> Walker<'_, F> {
 
     fn touch(&mut self, length: usize, state: State, commit: u32) -> Result<bool, HistoryError> {
         let path = &self.path[..length];
-        if self.history.paths.contains_key(path) {
+        if let Some(touched) = self.history.paths.get_mut(path) {
+            // A tree out of order names what is there behind what is gone.
+            if touched.commit == commit && touched.state == State::Gone {
+                touched.state = state;
+            }
             return Ok(false);
         }
         if self.history.paths.len() == self.limits.max_files {

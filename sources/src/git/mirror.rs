@@ -118,7 +118,7 @@ impl Mirror {
             ["fetch"].into_iter().chain(options).chain(["--", &self.url, &refspec]).collect();
         let fetched = git.run(&arguments).await;
         if matches!(fetched, Err(GitError::TooLarge(_))) {
-            self.remove_litter();
+            self.remove().map_err(GitError::Folder)?;
         }
         fetched.map(drop)
     }
@@ -167,7 +167,7 @@ impl Mirror {
         if self.directory.join("HEAD").exists() {
             return Ok(());
         }
-        self.remove().and_then(|()| fs::create_dir_all(&self.directory)).map_err(GitError::Start)?;
+        self.remove().and_then(|()| fs::create_dir_all(&self.directory)).map_err(GitError::Folder)?;
         let arguments = ["init", "--bare", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main"];
         self.git(None, self.fetch_limit).run(&arguments).await.map(drop)
     }

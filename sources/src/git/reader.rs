@@ -1,6 +1,9 @@
 //! Does the jobs of a garden: reads blobs, makes them records, or says why not.
 
-use super::history::{Commit, State, Touched};
+use super::{
+    history::{Commit, State, Touched},
+    work::cache,
+};
 use crate::{
     delivery::{Reader, Writer},
     formats::{self, FileFacts, Place},
@@ -8,6 +11,9 @@ use crate::{
 use gix::{ObjectId, Repository, ThreadSafeRepository, objs::Find};
 use springline_model::Uri;
 use std::borrow::Cow;
+
+/// What a thread keeps of blobs that others are made from.
+const BLOB_CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Something to be sent.
 #[derive(Debug)]
@@ -107,7 +113,9 @@ impl Reader for BlobReader {
     type Hand = Hand;
 
     fn hand(&self) -> Hand {
-        Hand { repository: self.repository.to_thread_local(), buffer: Vec::new() }
+        let mut repository = self.repository.to_thread_local();
+        cache(&mut repository, BLOB_CACHE_BYTES);
+        Hand { repository, buffer: Vec::new() }
     }
 
     fn read(&self, hand: &mut Hand, job: &Job, out: &mut Writer) {

@@ -8,12 +8,15 @@ use super::{
     scope::Scope,
 };
 use crate::{Known, KnownError, delivery::Revs, formats::Place};
-use gix::{ObjectId, Repository, ThreadSafeRepository};
+use gix::{ObjectId, Repository, ThreadSafeRepository, odb::pack::cache::lru::MemoryCappedHashmap};
 use springline_model::{Position, Uri};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
+
+/// What a walk keeps of trees. A chain of deltas has up to 50, of which a garden's may have 300 kB each.
+const WALK_CACHE_BYTES: usize = 24 * 1024 * 1024;
 
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,8 @@ impl Plot {
     pub(crate) fn work(&self, position: Option<&Position>, revs: Option<&Revs>) -> Result<Option<Work>, Trouble> {
         let Some(tip) = self.mirror.tip()? else { return Ok(None) };
         let shared = self.mirror.open()?;
-        let repository = shared.to_thread_local();
+        let mut repository = shared.to_thread_local();
+        cache(&mut repository, WALK_CACHE_BYTES);
         let position = position.and_then(|position| self.commit(position));
         let sending = self.mirror.sending(&repository)?;
         if position == Some(tip) && sending == Some(tip) {
@@ -202,6 +206,11 @@ impl Plot {
         jobs.extend(known.into_iter().map(Job::Gone));
         jobs
     }
+}
+
+/// Keeps what deltas are made from; without it each tree of a long chain is made from its first.
+pub(super) fn cache(repository: &mut Repository, bytes: usize) {
+    repository.objects.set_pack_cache(move || Box::new(MemoryCappedHashmap::new(bytes)));
 }
 
 /// What changed on the way.

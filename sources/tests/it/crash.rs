@@ -19,7 +19,7 @@ async fn run_until_killed(config: &SourceConfig, ledger: &Ledger, data: &Path, c
     let host = Host::start_with(config, ledger, data, options);
     loop {
         if host.is_dead() {
-            return host.died().await;
+            return host.bury().await;
         }
         if host.status().state == springline_sources::SourceState::Live {
             return host.stop().await;

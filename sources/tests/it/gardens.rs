@@ -64,7 +64,8 @@ async fn ten_gardens_are_indexed() {
     let (took, used) = (start.elapsed(), cpu() - used);
     assert!(report.partitions.iter().all(|pulled| pulled.error.is_none()), "{report:?}");
     println!("{} records in {took:?}, {used:.2} s of processor time, {} MiB at most", ledger.records().len(), peak_mib());
-    assert_eq!(ledger.records().len(), 12_745);
+    // The peer counts 12,745: a folder by the name of `flancia.org` is a note to it.
+    assert_eq!(ledger.records().len(), 12_744);
     assert!(ledger.reasons().is_empty());
     host.stop().await;
 }

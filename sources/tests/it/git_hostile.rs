@@ -80,7 +80,9 @@ async fn odd_entries_are_skipped_or_quarantined() {
     assert!(host.retry("garden://you/big.md").await.is_err());
 
     // What was a note and becomes too large, a link or nothing goes.
-    let root = tree(&upstream, &[("100644", b"a.md", &big), ("120000", b"old.md", &secret), ("100644", b"big.md", &blob)]);
+    // The names are not even sorted.
+    let root =
+        tree(&upstream, &[("100644", b"a.md", &big), ("120000", b"old.md", &secret), ("100644", b"big.md", &blob)]);
     commit(&upstream, &root, ANN);
     host.pull().await;
     let names: Vec<String> = host.ledger.records().into_keys().map(|uri| uri.rest()[3..].to_owned()).collect();
@@ -135,21 +137,16 @@ async fn folders_nested_too_deep_are_told() {
     let upstream = Upstream::new();
     let blob = object(&upstream, "blob", b"deep");
     let mut level = tree(&upstream, &[("100644", b"x.md", &blob)]);
-    for _ in 0..3000 {
+    for _ in 0..1000 {
         level = tree(&upstream, &[("40000", b"d", &level), ("100644", b"x.md", &blob)]);
     }
     commit(&upstream, &level, ANN);
     let (host, _data) = start(&upstream, |_| {}).await;
-    let report = host.pull().await;
-    if let Some(error) = &report.partitions[0].error {
-        // Newer versions of git have a limit of their own.
-        assert!(error.contains("depth") || error.contains("deep"), "{error}");
-    } else {
-        let reasons = host.ledger.reasons();
-        assert_eq!(reasons.len(), 1, "{reasons:?}");
-        assert!(reasons.values().all(|why| why.contains("nested too deep")));
-        assert!(host.ledger.records().len() > 100);
-    }
+    assert_eq!(host.pull().await.partitions[0].error, None);
+    let reasons = host.ledger.reasons();
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert!(reasons.values().all(|why| why.contains("nested too deep")));
+    assert!(host.ledger.records().len() > 100);
     host.stop().await;
 }
 

@@ -4,6 +4,7 @@ use crate::{
     answer::{Document, Reading},
     page::Limit,
     problem::{Kind, Problem},
+    v1::search::{Hit, Hits, Mode, find},
     web::{
         layout::{self, Head, Shown, author_link, count, node_link, search_form, shown, time},
         links, parts, read, suggest,
@@ -12,15 +13,7 @@ use crate::{
 use maud::{Markup, PreEscaped, html};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use springline_model::{NodeName, Uri};
-use crate::v1::shape::Time;
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Mode { #[default] Ranked, Broad, Exact, Substring }
-#[derive(Default)]
-pub(crate) struct Hits { total: u64, complete: bool, items: Vec<Hit>, next: Option<String> }
-pub(crate) struct Hit { uri: Uri, author: Uri, node: Option<NodeName>, at: Time, title_html: String, snippet_html: String }
-fn find(_: &Reading<'_>, _: &str, _: Mode, _: Limit, _: Option<&str>) -> Result<Hits, Problem> { Ok(Hits::default()) }
+use springline_model::NodeName;
 
 /// Nodes with names like the query.
 const MAX_NODES: usize = 10;

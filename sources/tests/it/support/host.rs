@@ -141,11 +141,12 @@ impl Host {
         tokio::time::timeout(DEADLINE, self.pump).await.expect("its batches end").unwrap();
     }
 
-    /// Waits until the host has died by itself, and with it the source, which finds nobody to send to.
-    pub(crate) async fn died(self) {
+    /// Buries a host that has died by itself, and its source, which finds nobody to send to.
+    pub(crate) async fn bury(self) {
         tokio::time::timeout(DEADLINE, self.pump).await.expect("it dies in time").unwrap();
+        self.stop.cancel();
         let ended = tokio::time::timeout(DEADLINE, self.source).await.expect("its source ends").unwrap();
-        assert!(matches!(ended, Err(SourceError::Closed)), "{ended:?}");
+        assert!(matches!(ended, Ok(()) | Err(SourceError::Closed)), "{ended:?}");
     }
 
     /// Whether the host has died.
