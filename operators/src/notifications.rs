@@ -14,10 +14,10 @@
 //! 2. Nobody is told of what they did themselves.
 //! 3. A record that pushes to a node is not also said to link to it.
 //!
-//! Limits: a node holds 16 bytes a touch, 24 a writer, about 150 for itself; a record that touches anything about
+//! Limits: a node holds 24 bytes a touch, 24 a writer, about 150 for itself; a record that touches anything about
 //! 200 for what its rows say of it. A new touch costs a row a writer of the node and a new writer a row a touch:
 //! exact, so not capped. A node with W writers and T touches has about W × T rows. Finding a touch takes log T
-//! comparisons, filing it moves up to 16 × T bytes.
+//! comparisons, filing it moves up to 24 × T bytes.
 
 use crate::{
     Records, Rows,
@@ -59,7 +59,7 @@ fn mentions(record: &Record) -> Vec<NotificationRow> {
     people.into_iter().map(|person| cause.row(person, Reason::Mention, person)).collect()
 }
 
-/// What rows say of the record that causes them. Ordered by its URI first.
+/// What rows say of the record that causes them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Cause {
     source: Uri,
@@ -91,9 +91,11 @@ impl Cause {
     }
 }
 
-/// What a record does to a node. Ordered by the record's URI first: a node has at most one touch a record.
+/// What a record does to a node. A node has at most one touch a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Touch {
+    /// A hash of the record's URI: comparing it first rarely leaves a need to follow the pointer.
+    order: u64,
     by: Arc<Cause>,
     how: Reasons,
 }
@@ -149,11 +151,11 @@ fn touches(record: &Record) -> Vec<Part> {
         return Vec::new();
     }
     effects.sort_unstable();
-    let by = Arc::new(Cause::of(record));
+    let (order, by) = (record.uri.as_str().hashed(), Arc::new(Cause::of(record)));
     let part = |effects: &[(Uri, Reasons)]| {
         let node = effects[0].0.clone();
         let how = effects.iter().fold(Reasons::default(), |all, effect| Reasons(all.0 | effect.1.0));
-        Part { route: node.as_str().hashed(), node, touch: Touch { by: by.clone(), how } }
+        Part { route: node.as_str().hashed(), node, touch: Touch { order, by: by.clone(), how } }
     };
     effects.chunk_by(|a, b| a.0 == b.0).map(part).collect()
 }
@@ -292,7 +294,7 @@ fn insert_sorted(touches: &mut Vec<Touch>, come: Vec<Touch>) {
         }
         return;
     }
-    // Comparing follows pointers, moving does not: few comparisons, then whole stretches.
+    // Few comparisons, then whole stretches.
     let mut merged = Vec::with_capacity(touches.len() + come.len());
     let mut rest = std::mem::take(touches).into_iter();
     for touch in come {

@@ -14,7 +14,7 @@
 //! 3. Changes are filed by their own time, not by that of the message they came in: the outputs of
 //!    differential's operators may run ahead of their message.
 //!
-//! Limits: a tick is held in memory until it is complete, and its rows until they are handed on. What bounds
+//! Limits: a tick is held in memory until it is complete, and its rows until the next operator ran. What bounds
 //! this is the size of an epoch and the number of epochs in flight, both the host's business. The order of the
 //! changes of one tick is that of arrival, which differs from run to run: logic must not depend on it.
 
@@ -99,10 +99,14 @@ impl<D> Iterator for Changes<D> {
     }
 }
 
+/// How many rows are handed on at once: few enough that their memory is reused from one batch to the next.
+const BATCH: usize = 1024;
+
 /// Takes the rows that change in a tick.
 pub struct Emit<'a, R> {
     tick: u64,
-    rows: &'a mut Vec<Update<R>>,
+    rows: Vec<Update<R>>,
+    hand_on: &'a mut dyn FnMut(&mut Vec<Update<R>>),
 }
 
 impl<R> Emit<'_, R> {
@@ -125,6 +129,16 @@ impl<R> Emit<'_, R> {
     /// Either, by the sign.
     pub fn change(&mut self, row: R, diff: isize) {
         self.rows.push((row, self.tick, diff));
+        if self.rows.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.rows.is_empty() {
+            (self.hand_on)(&mut self.rows);
+            self.rows.clear();
+        }
     }
 }
 
@@ -154,11 +168,10 @@ where
         move |(input, frontier), output| {
             input.for_each(|capability, changes| stash.file_changes(&capability, changes));
             while let Some((tick, capability, changes)) = stash.complete(&[frontier]) {
-                let mut rows = Vec::new();
-                logic(Changes::new(changes), &mut Emit { tick, rows: &mut rows });
-                if !rows.is_empty() {
-                    output.session(&capability).give_container(&mut rows);
-                }
+                let mut hand_on = |rows: &mut _| output.session(&capability).give_container(rows);
+                let mut emit = Emit { tick, rows: Vec::new(), hand_on: &mut hand_on };
+                logic(Changes::new(changes), &mut emit);
+                emit.flush();
             }
         }
     });
@@ -198,11 +211,10 @@ where
                 });
                 while let Some((tick, capability, changes)) = stash.complete(&[frontier, clock_frontier]) {
                     now = clocks.remove(&tick).unwrap_or(now);
-                    let mut rows = Vec::new();
-                    logic(now, Changes::new(changes), &mut Emit { tick, rows: &mut rows });
-                    if !rows.is_empty() {
-                        output.session(&capability).give_container(&mut rows);
-                    }
+                    let mut hand_on = |rows: &mut _| output.session(&capability).give_container(rows);
+                    let mut emit = Emit { tick, rows: Vec::new(), hand_on: &mut hand_on };
+                    logic(now, Changes::new(changes), &mut emit);
+                    emit.flush();
                 }
             }
         },

@@ -23,7 +23,7 @@ use std::{
 };
 
 /// Records fed at once.
-pub const CHUNK: usize = 8 * 1024;
+pub const CHUNK: usize = 1024;
 
 /// The rows of every derived view (all but the ledger), sorted by key.
 #[derive(Default)]

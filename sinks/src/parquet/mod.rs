@@ -90,6 +90,3 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ParquetError> {
 fn sync_folder(dir: &Path) -> Result<(), ParquetError> {
     std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("cannot sync", dir))
 }
-
-#[cfg(test)]
-mod tests;

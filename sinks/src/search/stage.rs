@@ -312,7 +312,9 @@ impl Stage {
         let merge = match self.merge.take() {
             Some(merge) => merge,
             None => {
-                let Some(range) = choose(&self.weights(&self.state.stored)) else { return Ok(()) };
+                // The pages of a segment that this epoch flushed are not in the store before the epoch is.
+                let readable = self.state.stored.len().min(self.base.stored.len());
+                let Some(range) = choose(&self.weights(&self.state.stored[..readable])) else { return Ok(()) };
                 let inputs = self.state.stored[range].to_vec();
                 Merge::new(self.next_segment(), inputs, &self.state.dead)
             }

@@ -63,8 +63,8 @@ pub(crate) struct Garden {
     pub(crate) paused: bool,
     /// What has been sent.
     pub(crate) position: Option<Position>,
-    /// The versions that the ledger has were looked at.
-    pub(crate) primed: bool,
+    /// It was this process that sent it: the ledger is, or will be, at exactly that.
+    pub(crate) exact: bool,
     /// Pulls that failed in a row.
     pub(crate) failures: u32,
 }
@@ -162,10 +162,10 @@ impl Garden {
 
     /// Sends what is new of the clone; the inner error is trouble with the clone.
     async fn send(&mut self) -> Result<Result<Delivered, String>, SourceError> {
-        let (plot, position, desk, primed) =
-            (self.plot.clone(), self.position.clone(), Arc::clone(&self.desk), self.primed);
+        let (plot, position, desk, exact) =
+            (self.plot.clone(), self.position.clone(), Arc::clone(&self.desk), self.exact);
         let core = self.desk.core().await?;
-        let work = blocking(move || plot.work(position.as_ref(), (!primed).then_some(&desk.revs))).await?;
+        let work = blocking(move || plot.work(position.as_ref(), exact, &desk.revs)).await?;
         drop(core);
         let work = match work {
             Ok(Some(work)) => work,
@@ -173,7 +173,6 @@ impl Garden {
             Err(Trouble::Known(error)) => return Err(error.into()),
             Err(trouble) => return Ok(Err(self.shake_off(trouble).await?)),
         };
-        self.primed = true;
         let bar = match self.position {
             None => self.progress.files(self.partition(), work.jobs.len() as u64),
             Some(_) => ProgressBar::hidden(),
@@ -183,7 +182,7 @@ impl Garden {
         let delivered = self.desk.deliver(&partition, reader, work.jobs, Some(position.clone()), &bar).await;
         bar.finish_and_clear();
         let delivered = delivered?;
-        self.position = Some(position);
+        (self.position, self.exact) = (Some(position), true);
         self.desk.status.partition(&partition, |status| status.files = work.files);
         Ok(Ok(delivered))
     }
@@ -224,7 +223,7 @@ impl Garden {
         if let Err(error) = blocking(move || mirror.remove()).await? {
             self.desk.status.error(format!("{}: the clone can't be removed: {error}", self.partition()));
         }
-        (self.position, self.primed) = (None, false);
+        (self.position, self.exact) = (None, false);
         Ok(())
     }
 

@@ -18,7 +18,10 @@ use super::{
 };
 use gix::{ObjectId, bstr::ByteSlice, objs::CommitRefIter, objs::Find};
 use springline_model::Timestamp;
-use std::{collections::HashMap, mem};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Folders nested deeper than this are refused.
@@ -67,7 +70,7 @@ pub(crate) struct History {
     pub(crate) commits: Vec<Commit>,
     /// The walk ended at the commit it was to stop at.
     pub(crate) reached: bool,
-    /// The commit that was looked out for is among those walked (the stop included).
+    /// All commits that were looked out for are among those walked (the stop included).
     pub(crate) met: bool,
 }
 
@@ -104,9 +107,10 @@ pub(crate) fn walk(
     scope: &Scope,
     tip: ObjectId,
     stop: Option<ObjectId>,
-    lookout: Option<ObjectId>,
+    lookout: &[ObjectId],
     limits: &Limits,
 ) -> Result<History, HistoryError> {
+    let mut missed: HashSet<ObjectId> = lookout.iter().copied().collect();
     let mut walker = Walker { objects, scope, limits, history: History::default(), path: Vec::new(), trees: 0 };
     let mut buffer = Vec::new();
     let mut id = tip;
@@ -114,7 +118,8 @@ pub(crate) fn walk(
     let (mut tree, mut parent_tree) = (Vec::new(), Vec::new());
     walker.read_tree(Some(head.tree), &mut tree)?;
     loop {
-        walker.history.met |= Some(id) == lookout;
+        missed.remove(&id);
+        walker.history.met = missed.is_empty();
         if Some(id) == stop {
             walker.history.reached = true;
             return Ok(walker.history);

@@ -1,8 +1,8 @@
-//! The clone of a garden: a bare repository of ours with two references.
+//! The clone of a garden: a bare repository of ours.
 //!
 //! ```text
-//!  refs/springline/tip       what the upstream had at the last fetch
-//!  refs/springline/sending   what was last being sent; holds on to the old commits after a rewrite
+//!  refs/springline/tip   what the upstream had at the last fetch
+//!  sending               which commits may be in the ledger, in whole or in part
 //! ```
 //!
 //! It is a cache: whatever is wrong with it, it can be thrown away and made again from the upstream.
@@ -10,8 +10,9 @@
 use super::{
     command::{Git, GitError},
     config::{GardenConfig, GitConfig, Transport},
+    plan::Sendings,
 };
-use gix::{ObjectId, Repository, ThreadSafeRepository, refs::transaction::PreviousValue};
+use gix::{ObjectId, ThreadSafeRepository};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -20,17 +21,16 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 const TIP: &str = "refs/springline/tip";
-const SENDING: &str = "refs/springline/sending";
+const SENDING: &str = "sending";
 
 /// What a process of ours that was killed leaves behind. Nobody else works in the clone.
-const LOCKS: [&str; 7] = [
+const LOCKS: [&str; 6] = [
     "index.lock",
     "shallow.lock",
     "packed-refs.lock",
     "config.lock",
     "HEAD.lock",
     "refs/springline/tip.lock",
-    "refs/springline/sending.lock",
 ];
 
 /// What an upstream answered.
@@ -139,18 +139,22 @@ impl Mirror {
         if !self.directory.join("HEAD").exists() {
             return Ok(None);
         }
-        reference(&self.open()?.to_thread_local(), TIP)
+        let repository = self.open()?.to_thread_local();
+        let found = repository.try_find_reference(TIP).map_err(|error| Unusable(error.to_string()))?;
+        Ok(found.and_then(|found| found.try_id().map(gix::Id::detach)))
     }
 
-    /// The commit that was last being sent.
-    pub(crate) fn sending(&self, repository: &Repository) -> Result<Option<ObjectId>, Unusable> {
-        reference(repository, SENDING)
+    /// The commits whose sending began.
+    pub(crate) fn sendings(&self) -> Sendings {
+        // What can't be read is not known, and then everything is sent.
+        fs::read_to_string(self.directory.join(SENDING)).map_or_else(|_| Sendings::default(), |t| Sendings::parse(&t))
     }
 
-    /// Notes that a commit is being sent.
-    pub(crate) fn note_sending(&self, repository: &Repository, id: ObjectId) -> Result<(), Unusable> {
-        let noted = repository.reference(SENDING, id, PreviousValue::Any, "springline: sending");
-        noted.map(drop).map_err(|error| Unusable(error.to_string()))
+    /// Writes that list.
+    pub(crate) fn note(&self, sendings: &Sendings) -> Result<(), Unusable> {
+        let (path, new) = (self.directory.join(SENDING), self.directory.join("sending.new"));
+        let written = fs::write(&new, sendings.text()).and_then(|()| fs::rename(&new, &path));
+        written.map_err(|error| Unusable(error.to_string()))
     }
 
     /// Throws it away.
@@ -189,13 +193,6 @@ impl Mirror {
 
     fn wanted(&self) -> String {
         self.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}"))
-    }
-}
-
-fn reference(repository: &Repository, name: &str) -> Result<Option<ObjectId>, Unusable> {
-    match repository.try_find_reference(name) {
-        Ok(found) => Ok(found.and_then(|found| found.try_id().map(gix::Id::detach))),
-        Err(error) => Err(Unusable(error.to_string())),
     }
 }
 

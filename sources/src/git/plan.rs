@@ -1,8 +1,10 @@
 //! What to send of a garden: a decision from what was found, with no I/O in it.
 //!
-//! The ledger stands at the position (the last commit of which all was sent and made durable), or, if the process
-//! died while it was sending, part-way between the position and the commit that was being sent then (`sending`,
-//! kept in the clone, written before the first batch). What is sent must be right for every such part.
+//! The ledger stands at the position, the last commit of which all was sent and made durable. If the process died
+//! while it was sending other commits, once or several times, parts of those are in the ledger, too: `mixed` names
+//! them. What is sent must be right for every such mixture.
+//!
+//! The clone keeps the list of commits whose sending began ([`Sendings`]), written before the first batch of each.
 
 use gix::ObjectId;
 
@@ -11,16 +13,25 @@ use gix::ObjectId;
 pub(crate) struct Found {
     /// The commit to reach.
     pub(crate) tip: ObjectId,
-    /// The commit of the durable position, if there is one that was made by the current rules.
+    /// The commit of the position, if there is one that was made by the current rules.
     pub(crate) position: Option<ObjectId>,
-    /// The commit that was last being sent, if the clone is old enough to know.
-    pub(crate) sending: Option<ObjectId>,
+    /// What else may be in the ledger.
+    pub(crate) mixed: Mixed,
     /// The position is on the way from the tip along first parents.
     pub(crate) reached: bool,
-    /// So is `sending`, at the position or before it was reached.
-    pub(crate) met: bool,
     /// The position's commit is still in the clone.
     pub(crate) has_position: bool,
+}
+
+/// Which commits, beside that of the position, may be in the ledger in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mixed {
+    /// None.
+    Clean,
+    /// Such as lie on the way from the tip to the position.
+    OnTheWay,
+    /// Others, or nobody knows.
+    Astray,
 }
 
 /// What to send.
@@ -38,14 +49,48 @@ pub(crate) enum Plan {
 
 /// Decides.
 pub(crate) fn plan(found: Found) -> Plan {
-    let (Some(position), Some(sending)) = (found.position, found.sending) else { return Plan::Everything };
-    let clean = sending == position;
-    match found {
-        _ if clean && position == found.tip => Plan::Nothing,
-        // The way covers what was sent in part, too.
-        Found { reached: true, met: true, .. } => Plan::Advance,
-        Found { reached: false, has_position: true, .. } if clean => Plan::Compare(position),
-        _ => Plan::Everything,
+    let Some(position) = found.position else { return Plan::Everything };
+    match found.mixed {
+        Mixed::Astray => Plan::Everything,
+        Mixed::Clean if position == found.tip => Plan::Nothing,
+        // The way covers what was sent in part.
+        Mixed::Clean | Mixed::OnTheWay if found.reached => Plan::Advance,
+        Mixed::Clean if found.has_position => Plan::Compare(position),
+        Mixed::Clean | Mixed::OnTheWay => Plan::Everything,
+    }
+}
+
+/// The commits whose sending began, in order, from one on that the ledger was surely at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sendings(Vec<ObjectId>);
+
+impl Sendings {
+    /// Reads what [`Self::text`] wrote; nothing if it was anything else.
+    pub(crate) fn parse(text: &str) -> Self {
+        let ids: Result<Vec<_>, _> = text.lines().map(|line| ObjectId::from_hex(line.as_bytes())).collect();
+        Self(ids.unwrap_or_default())
+    }
+
+    /// One commit a line.
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(|id| format!("{id}\n")).collect()
+    }
+
+    /// What came after the ledger was at `position`, if that is in the list.
+    ///
+    /// Its first place counts: the same commit may have been sent again later, and in part.
+    pub(crate) fn after(&self, position: ObjectId) -> Option<&[ObjectId]> {
+        let first = self.0.iter().position(|id| *id == position)?;
+        Some(&self.0[first + 1..])
+    }
+
+    /// With one more commit, and without what came before the ledger was at `durable`.
+    #[must_use]
+    pub(crate) fn with(&self, durable: Option<ObjectId>, next: ObjectId) -> Self {
+        let first = durable.and_then(|durable| self.0.iter().position(|id| *id == durable));
+        let mut ids = self.0[first.unwrap_or(0)..].to_vec();
+        ids.push(next);
+        Self(ids)
     }
 }
 
@@ -53,28 +98,41 @@ pub(crate) fn plan(found: Found) -> Plan {
 mod tests {
     use super::*;
 
+    fn id(n: u8) -> ObjectId {
+        ObjectId::from([n; 20])
+    }
+
     #[test]
     fn decides_by_table() {
-        let id = |n: u8| ObjectId::from([n; 20]);
-        let (a, b, c) = (Some(id(1)), Some(id(2)), Some(id(3)));
-        let tip = id(3);
-        for (position, sending, reached, met, has_position, want, why) in [
-            (None, None, false, false, false, Plan::Everything, "first index"),
-            (None, c, false, true, false, Plan::Everything, "first index, killed and started again"),
-            (c, c, true, true, true, Plan::Nothing, "no news"),
-            (a, a, true, true, true, Plan::Advance, "new commits"),
-            (a, b, true, true, true, Plan::Advance, "killed while sending b, which is on the way"),
-            (a, c, true, true, true, Plan::Advance, "killed while sending the tip"),
-            (a, b, true, false, true, Plan::Everything, "killed while sending b, then b was rewritten"),
-            (c, b, true, false, true, Plan::Everything, "killed while sending b, then reset to the position"),
-            (a, a, false, false, true, Plan::Compare(id(1)), "rewritten"),
-            (a, b, false, false, true, Plan::Everything, "killed while sending b, then rewritten"),
-            (a, c, false, true, true, Plan::Everything, "killed while sending a rewritten tip"),
-            (a, a, false, false, false, Plan::Everything, "rewritten, the old commit was collected"),
-            (a, None, true, false, true, Plan::Everything, "the clone was made anew"),
+        use Mixed::{Astray, Clean, OnTheWay};
+        let (a, c) = (Some(id(1)), Some(id(3)));
+        for (position, mixed, reached, has_position, want, why) in [
+            (None, Clean, false, false, Plan::Everything, "first index"),
+            (None, Astray, false, false, Plan::Everything, "first index, killed and started again"),
+            (c, Clean, true, true, Plan::Nothing, "no news"),
+            (a, Clean, true, true, Plan::Advance, "new commits"),
+            (a, OnTheWay, true, true, Plan::Advance, "killed while sending"),
+            (a, Astray, true, true, Plan::Everything, "killed while sending what was rewritten then"),
+            (c, Astray, true, true, Plan::Everything, "the same, and reset to the position"),
+            (a, Clean, false, true, Plan::Compare(id(1)), "rewritten"),
+            (a, OnTheWay, false, true, Plan::Everything, "killed while sending what was rewritten"),
+            (a, Clean, false, false, Plan::Everything, "rewritten, the old commit was collected"),
+            (a, Astray, true, true, Plan::Everything, "the clone was made anew"),
         ] {
-            let found = Found { tip, position, sending, reached, met, has_position };
+            let found = Found { tip: id(3), position, mixed, reached, has_position };
             assert_eq!(plan(found), want, "{why}");
         }
+    }
+
+    #[test]
+    fn remembers_what_may_be_in_the_ledger() {
+        let list = Sendings::default().with(None, id(1)).with(None, id(2));
+        assert_eq!(list.after(id(1)), Some(&[id(2)][..]));
+        assert_eq!(list.after(id(2)), Some(&[][..]));
+        assert_eq!(list.after(id(3)), None);
+        assert_eq!(list.with(Some(id(2)), id(3)), Sendings(vec![id(2), id(3)]));
+        assert_eq!(list.with(Some(id(2)), id(3)).with(Some(id(2)), id(2)).after(id(2)), Some(&[id(3), id(2)][..]));
+        assert_eq!(Sendings::parse(&list.text()), list);
+        assert_eq!(Sendings::parse("garbage"), Sendings::default());
     }
 }

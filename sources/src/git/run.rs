@@ -222,6 +222,7 @@ impl Run {
         let garden = config.unwrap_or(&nowhere);
         let mirror = Mirror::new(directory, garden, &self.config, stop.clone()).map_err(SourceError::Config)?;
         let plot = Plot {
+            source: self.desk.source.clone(),
             place,
             mirror,
             scope: Scope::new(&garden.path_prefixes),
@@ -238,7 +239,7 @@ impl Run {
             poll: Duration::from_secs(self.config.poll_secs),
             paused: self.paused,
             position: self.positions.get(&partition).filter(|position| position.0 != REMOVED).cloned(),
-            primed: false,
+            exact: false,
             failures: 0,
         })
     }

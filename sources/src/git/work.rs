@@ -3,13 +3,13 @@
 use super::{
     history::{self, History, HistoryError, Limits, State, Touched},
     mirror::{Mirror, Unusable},
-    plan::{Found, Plan, plan},
+    plan::{Found, Mixed, Plan, plan},
     reader::{BlobReader, Job},
     scope::Scope,
 };
-use crate::{Known, KnownError, delivery::Revs, formats::Place};
+use crate::{Known, KnownError, delivery::Revs, formats::Place, place};
 use gix::{ObjectId, Repository, ThreadSafeRepository, odb::pack::cache::lru::MemoryCappedHashmap};
-use springline_model::{Position, Uri};
+use springline_model::{Partition, Position, SourceId, Uri};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -39,6 +39,7 @@ impl Trouble {
 /// What stays the same about a garden. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Plot {
+    pub(crate) source: SourceId,
     pub(crate) place: Place,
     pub(crate) mirror: Mirror,
     pub(crate) scope: Scope,
@@ -71,41 +72,57 @@ impl Plot {
         (rules == self.rules).then(|| ObjectId::from_hex(commit.as_bytes()).ok()).flatten()
     }
 
-    /// What has to be sent so that the ledger, which stands at `position`, gets to the tip of the clone; none if it
-    /// is there, or nothing was ever fetched. From here on the clone knows that it is being sent.
-    pub(crate) fn work(&self, position: Option<&Position>, revs: Option<&Revs>) -> Result<Option<Work>, Trouble> {
+    /// What has to be sent so that the ledger gets to the tip of the clone; none if it is there, or nothing was ever
+    /// fetched. From here on the clone knows that the tip is being sent.
+    ///
+    /// The ledger stands at `position`: exactly, if that is what this process sent (`exact`), and else as the
+    /// journal has it, with parts of what was being sent when the process before died.
+    pub(crate) fn work(&self, position: Option<&Position>, exact: bool, revs: &Revs) -> Result<Option<Work>, Trouble> {
         let Some(tip) = self.mirror.tip()? else { return Ok(None) };
+        let position = position.and_then(|position| self.commit(position));
+        let sendings = self.mirror.sendings();
+        let mixed: Option<Vec<ObjectId>> = match position {
+            Some(_) if exact => Some(Vec::new()),
+            Some(position) => sendings.after(position).map(<[ObjectId]>::to_vec),
+            None => None,
+        };
+        if position == Some(tip) && mixed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(None);
+        }
         let shared = self.mirror.open()?;
         let mut repository = shared.to_thread_local();
         cache(&mut repository, WALK_CACHE_BYTES);
-        let position = position.and_then(|position| self.commit(position));
-        let sending = self.mirror.sending(&repository)?;
-        if position == Some(tip) && sending == Some(tip) {
-            return Ok(None);
-        }
-        let stop = position.filter(|_| sending.is_some());
-        let mut history = self.walk(&repository, tip, stop, sending)?;
+        let lookout = mixed.as_deref().unwrap_or_default();
+        let mut history = self.walk(&repository, tip, position.filter(|_| mixed.is_some()), lookout)?;
+        let mixed = match &mixed {
+            None => Mixed::Astray,
+            Some(mixed) if mixed.is_empty() => Mixed::Clean,
+            Some(_) if history.met => Mixed::OnTheWay,
+            Some(_) => Mixed::Astray,
+        };
         let has_position = position.is_some_and(|position| repository.has_object(position));
-        let (reached, met) = (history.reached, history.met);
-        let jobs = match plan(Found { tip, position, sending, reached, met, has_position }) {
+        let jobs = match plan(Found { tip, position, mixed, reached: history.reached, has_position }) {
             Plan::Nothing => return Ok(None),
             Plan::Advance => advance(&mut history),
             Plan::Compare(old) => {
-                let before = self.walk(&repository, old, None, None)?;
+                let before = self.walk(&repository, old, None, &[])?;
                 self.compare(&before, &mut history)
             }
             Plan::Everything => {
                 if history.reached {
-                    history = self.walk(&repository, tip, None, None)?;
+                    history = self.walk(&repository, tip, None, &[])?;
                 }
-                self.everything(&mut history, self.known_uris(revs)?)
+                self.everything(&mut history, self.known_uris()?)
             }
         };
-        if let Some(revs) = revs {
-            self.known.records(self.place.authority().as_str())?.iter().for_each(|known| revs.raise(known.rev));
+        if !exact {
+            let known = self.known.records(self.place.authority().as_str())?;
+            known.iter().for_each(|known| revs.raise(known.rev));
         }
         let files = history::list(&repository.objects, &self.scope, tip, &self.limits)?.len() as u64;
-        self.mirror.note_sending(&repository, tip)?;
+        let partition = Partition { source: self.source.clone(), name: place::partition(&self.place) };
+        let durable = self.known.position(&partition).and_then(|position| self.commit(&position));
+        self.mirror.note(&sendings.with(durable, tip))?;
         let reader = self.reader(shared, history);
         Ok(Some(Work { reader, jobs, position: self.position(tip), files }))
     }
@@ -118,7 +135,7 @@ impl Plot {
             return Ok(None);
         };
         let shared = self.mirror.open()?;
-        let history = self.walk(&shared.to_thread_local(), tip, None, None)?;
+        let history = self.walk(&shared.to_thread_local(), tip, None, &[])?;
         let Some((path, touched)) = history.paths.get_key_value(path.as_bytes()) else { return Ok(None) };
         let job = Job::Path { path: path.clone(), touched: *touched, sent: true };
         Ok(Some((self.reader(shared, history), job)))
@@ -127,7 +144,7 @@ impl Plot {
     /// The names of all that may have been sent of this garden: what the ledger has, and what the clone has,
     /// because the ledger may still be on its way there.
     pub(crate) fn all(&self) -> Result<Vec<Uri>, KnownError> {
-        let mut uris = self.known_uris(None)?;
+        let mut uris = self.known_uris()?;
         uris.extend(self.files().unwrap_or_default().iter().map(|path| self.uri(path)));
         Ok(uris.into_iter().collect())
     }
@@ -142,15 +159,10 @@ impl Plot {
         self.place.uri(&String::from_utf8_lossy(path))
     }
 
-    fn known_uris(&self, revs: Option<&Revs>) -> Result<BTreeSet<Uri>, KnownError> {
+    fn known_uris(&self) -> Result<BTreeSet<Uri>, KnownError> {
         let authority = self.place.authority();
         let mut uris: BTreeSet<Uri> = self.known.quarantined(authority.as_str())?.into_iter().collect();
-        for record in self.known.records(authority.as_str())? {
-            if let Some(revs) = revs {
-                revs.raise(record.rev);
-            }
-            uris.insert(record.uri);
-        }
+        uris.extend(self.known.records(authority.as_str())?.into_iter().map(|record| record.uri));
         Ok(uris)
     }
 
@@ -159,7 +171,7 @@ impl Plot {
         repository: &Repository,
         tip: ObjectId,
         stop: Option<ObjectId>,
-        lookout: Option<ObjectId>,
+        lookout: &[ObjectId],
     ) -> Result<History, HistoryError> {
         history::walk(&repository.objects, &self.scope, tip, stop, lookout, &self.limits)
     }

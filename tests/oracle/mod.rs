@@ -1,0 +1,125 @@
+//! The same views whatever the way: workers, engines, a rebuild from the journal; and another implementation's
+//! results on recorded gardens.
+
+use springline_tests::{Garden, Springline, data, fingerprints, ten_gardens};
+use std::{collections::BTreeSet, fs, io::Read as _, path::Path};
+use tempfile::TempDir;
+
+/// A tree with every kind of thing, the same at each call.
+fn tree(garden: &Garden) {
+    for author in 0..4u32 {
+        for number in 0..40u32 {
+            let (a, b) = (number * 7 % 40, number * 3 % 23);
+            let text = format!(
+                "---\ntags: [t{}]\n---\n# Note {number}\n\nlinks to [[note {a}]], `[[note {b}|label]]` and #tag{b}\n\
+                 - [[push]] [[note {b}]] pushed by {author}\n- [[pull]] [[note {a}]]\n- [[@user{}]]\n",
+                number % 5,
+                (author + 1) % 4,
+            );
+            garden.write(&format!("garden/user{author}/note {number}.md"), text);
+        }
+        garden.write(&format!("garden/user{author}/2022-01-0{}.md", author + 1), "a day with [[note 1]]\n");
+    }
+}
+
+#[test]
+fn workers_engines_and_rebuilds_give_the_same_views() {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    tree(&garden);
+    let new = |name: &str| Springline::new(&dir.path().join(name));
+    let one = new("one");
+    one.index(garden.path());
+    let expected = fingerprints(&one);
+    for workers in [2, 4] {
+        let many = new(&format!("workers-{workers}")).with("runtime.workers", workers).with("runtime.epoch_events", 50);
+        many.index(garden.path());
+        assert_eq!(fingerprints(&many), expected, "{workers} workers");
+    }
+    let fjall = new("fjall").with("store.engine", "fjall");
+    fjall.index(garden.path());
+    assert_eq!(fingerprints(&fjall), expected, "fjall");
+
+    fs::remove_dir_all(dir.path().join("one/store")).unwrap();
+    one.index(garden.path());
+    assert_eq!(fingerprints(&one), expected, "rebuilt from the journal");
+    assert!(!one.run(&["views", "rebuild"]).lines().any(|line| !line.contains("0 added, 0 removed, 0 changed")));
+}
+
+#[test]
+fn exports_are_whole_and_read_by_others() {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    tree(&garden);
+    let springline = Springline::new(&dir.path().join("data"));
+    springline.index(garden.path());
+    let out = dir.path().join("out");
+    springline.run(&["export", "--out", &out.to_string_lossy()]);
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["tables"]["records"]["rows"], 164);
+    let Some(python) = std::env::var_os("SPRINGLINE_TEST_PYTHON").filter(|python| Path::new(python).exists()) else {
+        eprintln!("skipped: SPRINGLINE_TEST_PYTHON names no Python with duckdb, polars and pyarrow");
+        return;
+    };
+    let script = "
+import sys, duckdb, polars, pyarrow.dataset as dataset
+out = sys.argv[1]
+joined = duckdb.sql(f\"\"\"
+  select count(*) from read_parquet('{out}/backlinks/**/*.parquet', hive_partitioning = true) b
+  join read_parquet('{out}/nodes/*.parquet') n on b.target = 'node:' || n.node
+  where b.path = 'wikilink' \"\"\").fetchone()[0]
+links = duckdb.sql(f\"select sum(links) from read_parquet('{out}/nodes/*.parquet')\").fetchone()[0]
+assert joined == links > 0, (joined, links)
+assert str(duckdb.sql(f\"select at from read_parquet('{out}/latest/*.parquet') limit 1\").types[0]).startswith('TIMESTAMP')
+assert polars.read_parquet(f'{out}/records/**/*.parquet').height == 164
+assert dataset.dataset(f'{out}/records', partitioning='hive').count_rows() == 164
+";
+    let read = std::process::Command::new(python).args(["-c", script]).arg(&out).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+}
+
+/// Pairs (target node, source node) of a truth file.
+fn truth(path: &Path) -> BTreeSet<(String, String)> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut pairs = BTreeSet::new();
+    for (target, sources) in truth["back_links"].as_object().unwrap() {
+        for source in sources.as_array().unwrap() {
+            pairs.insert((target.clone(), source.as_str().unwrap().to_owned()));
+        }
+    }
+    pairs
+}
+
+#[test]
+fn backlinks_of_ten_gardens_equal_the_truth_pair_for_pair() {
+    let Some(data) = data() else { return };
+    let dir = TempDir::new().unwrap();
+    let agora = dir.path().join("agora");
+    ten_gardens(&data, &agora);
+    let springline = Springline::new(&dir.path().join("data"));
+    springline.index(&agora);
+    let out = dir.path().join("out");
+    springline.run(&["export", "--view", "backlinks", "--out", &out.to_string_lossy()]);
+    let Some(python) = std::env::var_os("SPRINGLINE_TEST_PYTHON").filter(|python| Path::new(python).exists()) else {
+        eprintln!("skipped: SPRINGLINE_TEST_PYTHON names no Python with duckdb");
+        return;
+    };
+    let script = "
+import sys, json, duckdb
+rows = duckdb.sql(f\"\"\"select distinct target[6:], node from
+  read_parquet('{sys.argv[1]}/backlinks/**/*.parquet', hive_partitioning = true)
+  where path = 'wikilink' and node is not null\"\"\").fetchall()
+json.dump(rows, sys.stdout)
+";
+    let read = std::process::Command::new(python).args(["-c", script]).arg(&out).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let rows: Vec<(String, String)> = serde_json::from_slice(&read.stdout).unwrap();
+    let ours: BTreeSet<_> = rows.into_iter().collect();
+    let theirs = truth(&data.join("gardens/truth/alias-aware.json.gz"));
+    let missing: Vec<_> = theirs.difference(&ours).take(10).collect();
+    let more: Vec<_> = ours.difference(&theirs).take(10).collect();
+    assert!(missing.is_empty() && more.is_empty(), "missing: {missing:?}\ntoo many: {more:?}");
+    let _ = fingerprints(&springline);
+}

@@ -1,0 +1,29 @@
+//! What the integration tests share: the program as a process, an Agora tree to change, and its answers.
+//!
+//! Tests talk to the real program over its command line and over HTTP; nothing is replaced.
+
+mod garden;
+mod http;
+mod process;
+
+pub use garden::{Garden, data, ten_gardens};
+pub use http::{Answer, encode, get};
+pub use process::{Server, Springline, fingerprints};
+
+use std::time::{Duration, Instant};
+
+/// Asks again and again until the answer is there.
+///
+/// # Panics
+/// It is not there in time.
+#[track_caller]
+pub fn eventually<T>(what: &str, at_most: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < at_most, "{what}: not within {at_most:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

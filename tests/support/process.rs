@@ -1,0 +1,163 @@
+//! The program as a process.
+
+use crate::{Answer, eventually, get};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+/// The program with a data folder and settings of its own.
+#[derive(Clone, Debug)]
+pub struct Springline {
+    data: PathBuf,
+    settings: Vec<(String, String)>,
+}
+
+impl Springline {
+    /// Over a data folder.
+    #[must_use]
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.to_path_buf(), settings: Vec::new() }
+    }
+
+    /// With a setting: `store.engine`, `fjall`.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        let key = format!("SPRINGLINE__{}", key.replace('.', "__").to_uppercase());
+        self.settings.push((key, value.to_string()));
+        self
+    }
+
+    /// A command of it.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--data-dir").arg(&self.data).args(["--log-level", "warn"]).args(arguments);
+        command.envs(self.settings.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// It can't be run.
+    #[must_use]
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program runs")
+    }
+
+    /// Runs a command that must succeed, and gives what it printed.
+    ///
+    /// # Panics
+    /// It fails.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?} failed:\n{said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Reads an Agora tree until all is indexed and on disk.
+    pub fn index(&self, agora: &Path) {
+        self.run(&["run", "--once", "--no-server", "--agora", &agora.to_string_lossy()]);
+    }
+
+    /// Starts serving an Agora tree, and waits for the address (not for the views).
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn serve(&self, agora: &Path) -> Server {
+        let agora = agora.to_string_lossy();
+        let arguments = ["run", "--listen", "127.0.0.1:0", "--agora", &agora];
+        let mut child = self.command(&arguments).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let address = loop {
+            let line = lines.next().expect("it says where it is").expect("it writes text");
+            if let Some((_, address)) = line.split_once("http://") {
+                break address.trim().parse().expect("an address");
+            }
+        };
+        // Whatever it says later must not fill the pipe.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("  | {line}")));
+        Server { child, address }
+    }
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Asks a route.
+    ///
+    /// # Panics
+    /// Nobody answers.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> Answer {
+        get(self.address, target).expect("the server answers")
+    }
+
+    /// Waits until all is indexed.
+    pub fn ready(&self) {
+        eventually("ready", Duration::from_secs(120), || (self.get("/readyz").status == 200).then_some(()));
+    }
+
+    /// Ends it in order.
+    ///
+    /// # Panics
+    /// It ends with an error.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "the server ended with {status}");
+    }
+
+    /// Ends it where it stands.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Rows and fingerprint of each view, from `views verify`, which must find all of them right.
+#[must_use]
+#[track_caller]
+pub fn fingerprints(springline: &Springline) -> BTreeMap<String, String> {
+    let said = springline.run(&["views", "verify"]);
+    let line = |line: &str| {
+        let (view, rest) = line.split_once(' ')?;
+        let rest = rest.strip_suffix("right")?;
+        Some((view.to_owned(), rest.split_whitespace().collect::<Vec<_>>().join(" ")))
+    };
+    said.lines().map(|text| line(text).unwrap_or_else(|| panic!("{said}"))).collect()
+}
+
+/// The program that was built with these tests.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("a test has a path");
+    let folder = tests.parent().and_then(Path::parent).expect("a test lies in the target folder");
+    let binary = folder.join("springline");
+    assert!(binary.is_file(), "{} is not there: run `cargo build --workspace --bins` first", binary.display());
+    binary
+}
