@@ -4,12 +4,12 @@ use crate::{
     measure::Times,
     notes::{Edit, Edits},
 };
+use springline_model::Row as _;
 use springline_model::{
     LinkPath, NodeName, Timestamp, Uri,
     key::KeyWriter,
     rows::{BacklinkCountRow, BacklinkRow, LatestRow, NodeRow},
 };
-use springline_model::Row as _;
 use springline_sinks::{
     Reader, Scan, Snapshot,
     search::query::{Mode, Page, Query},

@@ -32,7 +32,9 @@ pub(crate) fn run(args: &GardensArgs) -> anyhow::Result<()> {
     let queries = args.data.as_ref().map(|data| data.join("gardens/truth/queries.json"));
     let queries = queries.filter(|queries| queries.is_file());
     if args.data.is_none() {
-        println!("No --data (or SPRINGLINE_TEST_DATA): these are the demo's two gardens; the bars are not for them.\n");
+        println!(
+            "No --data (or SPRINGLINE_TEST_DATA): these are the demo's two gardens; the bars are not for them.\n"
+        );
     }
     let temp = tempfile::Builder::new().prefix("springline-bench-").tempdir()?;
     let pristine = temp.path().join("pristine");

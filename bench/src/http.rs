@@ -46,7 +46,8 @@ pub(crate) async fn measure(
     let searches = queries.iter().cycle().take(asked).map(|query| search(&base, query)).collect();
     figures.search = timed(&client, searches, &mut figures.refused).await?;
 
-    let pages = pick(&written, NODES).into_iter().map(|row| page(&base, &row.node)).collect::<Result<_, _>>()?;
+    let pages =
+        pick(&written, NODES).into_iter().map(|row| page(&base, &row.node)).collect::<Result<_, _>>()?;
     figures.node = Some(timed(&client, pages, &mut figures.refused).await?);
 
     let hits: serde_json::Value = client.get(search(&base, CJK)).send().await?.json().await?;
@@ -111,6 +112,8 @@ mod tests {
         let target = asked.query_pairs().map(|(_, value)| value.into_owned()).next();
         assert_eq!(target, Some(Uri::node(&node).as_str().to_owned()));
         assert_eq!(search(&base, "[[agora]]").path(), "/v1/search");
-        assert!(page(&base, &NodeName::canonical("digital garden")).unwrap().path().starts_with("/node/digital"));
+        assert!(
+            page(&base, &NodeName::canonical("digital garden")).unwrap().path().starts_with("/node/digital")
+        );
     }
 }

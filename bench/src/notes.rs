@@ -75,7 +75,8 @@ impl Edits {
     pub(crate) fn of(tree: &Path) -> anyhow::Result<Self> {
         let mut notes = files(tree)?;
         notes.retain(|path| {
-            let text = if path.extension().is_some_and(|end| end == "md") { fs::read(path) } else { return false };
+            let text =
+                if path.extension().is_some_and(|end| end == "md") { fs::read(path) } else { return false };
             let plain = |text: &str| ["```", "~~~", "<!--", "$$"].iter().all(|opener| !text.contains(opener));
             text.is_ok_and(|text| text.len() <= MOST_BYTES && std::str::from_utf8(&text).is_ok_and(plain))
         });
@@ -151,7 +152,9 @@ mod tests {
         let edit = edits.number(3).unwrap();
         edit.write().unwrap();
         let text = fs::read_to_string(temp.path().join("a.md")).unwrap();
-        assert!(text.starts_with("# a\n\n") && text.contains("[[bench target 3]]") && text.contains(&edit.word));
+        assert!(
+            text.starts_with("# a\n\n") && text.contains("[[bench target 3]]") && text.contains(&edit.word)
+        );
         assert_eq!(files(temp.path()).unwrap().len(), 2);
     }
 }

@@ -1,8 +1,7 @@
 //! Springline's side: the whole process in this one, as `springline run --agora` would have it.
 
 use crate::{
-    Job,
-    edits, http,
+    Job, edits, http,
     measure::{Figures, cpu, disk, memory},
 };
 use anyhow::{Context as _, bail};

@@ -64,7 +64,8 @@ fn read(tree: &Path, path: &Path) -> anyhow::Result<Option<Note>> {
 
 /// Puts a note in place of what there is of it.
 fn put(db: &Connection, note: &Note) -> rusqlite::Result<()> {
-    let known = db.prepare_cached("SELECT id FROM subnodes WHERE uri = ?")?.query_row([&note.uri], |row| row.get(0));
+    let known =
+        db.prepare_cached("SELECT id FROM subnodes WHERE uri = ?")?.query_row([&note.uri], |row| row.get(0));
     let id: i64 = match known.optional()? {
         Some(id) => {
             db.prepare_cached("UPDATE subnodes SET title = ?, body = ?, mtime = ? WHERE id = ?")?
@@ -75,8 +76,10 @@ fn put(db: &Connection, note: &Note) -> rusqlite::Result<()> {
             id
         }
         None => {
-            db.prepare_cached("INSERT INTO subnodes(uri, user, node, title, body, mtime) VALUES (?, ?, ?, ?, ?, ?)")?
-                .execute(params![note.uri, note.user, note.node, note.title, note.body, note.mtime])?;
+            db.prepare_cached(
+                "INSERT INTO subnodes(uri, user, node, title, body, mtime) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![note.uri, note.user, note.node, note.title, note.body, note.mtime])?;
             let id = db.last_insert_rowid();
             db.prepare_cached("INSERT INTO fts(rowid, title, body) VALUES (?, ?, ?)")?
                 .execute(params![id, note.title, note.body])?;
@@ -150,7 +153,8 @@ fn edit(db: &mut Connection, job: &Job) -> anyhow::Result<Times> {
 }
 
 fn backlinks(db: &Connection) -> anyhow::Result<Times> {
-    let mut targets = db.prepare("SELECT target FROM links GROUP BY target ORDER BY count(*) DESC, target")?;
+    let mut targets =
+        db.prepare("SELECT target FROM links GROUP BY target ORDER BY count(*) DESC, target")?;
     let targets = targets.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let targets = pick(&targets, 200);
     for target in targets.iter().take(20) {

@@ -40,7 +40,8 @@ fn at_most(value: f64, bar: Option<f64>, unit: &str) -> Bar {
 /// On what machine, with what settings.
 pub(crate) fn circumstances(options: &Options) -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
+    let model =
+        cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let engine = match options.engine {
         EngineName::Sled => "sled",
@@ -64,7 +65,8 @@ pub(crate) fn table(copies: u16, ours: &Figures, hand: &Figures, bars: &Bars) ->
     let mut out = format!("## The gardens {copies} × ({} subnodes)\n\n", thousands(ours.subnodes));
     out.push_str("| metric | Springline | SQLite FTS5 by hand | bar | met? |\n|---|---|---|---|---|\n");
     let mut row = |metric: &str, ours: String, hand: String, bar: Bar| {
-        let (bar, met) = bar.map_or(("–".to_owned(), "–"), |(bar, met)| (bar, if met { "yes" } else { "**no**" }));
+        let (bar, met) =
+            bar.map_or(("–".to_owned(), "–"), |(bar, met)| (bar, if met { "yes" } else { "**no**" }));
         // Writing into a string can't fail.
         let _ = writeln!(out, "| {metric} | {ours} | {hand} | {bar} | {met} |");
     };
@@ -118,7 +120,8 @@ fn megabytes(bytes: u64) -> String {
 }
 
 fn parts(parts: &[(String, u64)]) -> String {
-    let parts: Vec<String> = parts.iter().map(|(name, bytes)| format!("{name} {}", megabytes(*bytes))).collect();
+    let parts: Vec<String> =
+        parts.iter().map(|(name, bytes)| format!("{name} {}", megabytes(*bytes))).collect();
     parts.join(", ")
 }
 

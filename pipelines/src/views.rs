@@ -15,7 +15,8 @@ use crate::runtime::{
 };
 use differential_dataflow::AsCollection;
 use springline_operators::{
-    Committed, RankingsConfig, backlink_counts, backlinks, ledger, listings, notifications, rankings, search, totals,
+    Committed, RankingsConfig, backlink_counts, backlinks, ledger, listings, notifications, rankings, search,
+    totals,
 };
 use std::{rc::Rc, sync::mpsc::Sender};
 use timely::{
@@ -70,7 +71,7 @@ pub fn build(
         collect!(totals.nodes);
         collect!(totals.authors);
         collect!(totals.sources);
-        collect!(rankings(all.clone(), feed.clock, config.clone()));
+        collect!(rankings(all.clone(), feed.clock, *config));
         collect!(notifications(all));
         collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
         feeder

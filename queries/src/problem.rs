@@ -151,7 +151,13 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of a kind, with what is wrong with this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, detail: detail.into(), faults: Vec::new(), headers: Vec::new(), page: None }))
+        Self(Box::new(Inner {
+            kind,
+            detail: detail.into(),
+            faults: Vec::new(),
+            headers: Vec::new(),
+            page: None,
+        }))
     }
 
     /// A parameter that is not what it should be.

@@ -46,7 +46,9 @@ mod tests {
         for name in ["garden/flancian", "stoa/doc.anagora.org", "stream/bot@x.org", "agora"] {
             assert_eq!(partition(&of_partition(name).unwrap()), name);
         }
-        for name in ["", "garden", "garden/", "garden/.x", "garden/a/b", "garden/..", "gardens/x", "garden/a?b"] {
+        for name in
+            ["", "garden", "garden/", "garden/.x", "garden/a/b", "garden/..", "gardens/x", "garden/a?b"]
+        {
             assert_eq!(of_partition(name), None, "{name}");
         }
         assert_eq!(of_target("agora"), None);

@@ -49,13 +49,17 @@ fn every_view_answers() {
     for page in ["/", "/node/foo", "/latest", "/users", "/journals", "/@alice", "/search?q=quokka", "/docs"] {
         assert_eq!(server.get(page).status, 200, "{page}");
     }
-    for endpoint in ["/nodes.json", "/users.json", "/graph/json/foo", "/feed/latest", "/metrics", "/openapi.json"] {
+    for endpoint in
+        ["/nodes.json", "/users.json", "/graph/json/foo", "/feed/latest", "/metrics", "/openapi.json"]
+    {
         assert_eq!(server.get(endpoint).status, 200, "{endpoint}");
     }
     let node = server.get("/node/foo");
     assert!(node.text().contains("from bob"), "a push shows on the page of its node");
     assert!(node.header("springline-epoch").is_some());
-    assert!(node.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
+    assert!(
+        node.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
+    );
     server.stop();
 }
 
@@ -86,7 +90,9 @@ fn bad_questions_are_told_what_is_wrong() {
     let (_dir, garden, springline) = small();
     let server = springline.serve(garden.path());
     server.ready();
-    for target in ["/v1/search?q=%22open", "/v1/latest?cursor=nonsense", "/v1/latest?limit=0", "/v1/latest?limti=3"] {
+    for target in
+        ["/v1/search?q=%22open", "/v1/latest?cursor=nonsense", "/v1/latest?limit=0", "/v1/latest?limti=3"]
+    {
         let answer = server.get(target);
         assert_eq!(answer.status, 400, "{target}: {}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{target}");
@@ -107,7 +113,10 @@ fn hostile_files_are_indexed_or_quarantined_and_the_rest_goes_on() {
     std::os::unix::fs::symlink(".", garden.path().join("garden/eve/loop")).unwrap();
     springline.index(garden.path());
     let found = |query: &str| springline.run(&["query", "search", query]).lines().last().unwrap().to_owned();
-    assert_eq!((found("numbat"), found("bilby"), found("quokka")), ("1 in all".into(), "1 in all".into(), "1 in all".into()));
+    assert_eq!(
+        (found("numbat"), found("bilby"), found("quokka")),
+        ("1 in all".into(), "1 in all".into(), "1 in all".into())
+    );
     let refused = springline.run(&["quarantine", "list"]);
     assert!(refused.contains("out.md"), "{refused}");
     assert!(!springline.run(&["query", "latest"]).contains("out.md"));

@@ -20,7 +20,8 @@ fn change(garden: &Garden, dice: &mut Dice) {
         if dice.roll(5) == 0 && garden.path().join(&note).exists() {
             garden.delete(&note);
         } else {
-            let text = format!("# {note}\n\n[[note {}]] #t{} word{}\n", dice.roll(60), dice.roll(9), dice.roll(500));
+            let text =
+                format!("# {note}\n\n[[note {}]] #t{} word{}\n", dice.roll(60), dice.roll(9), dice.roll(500));
             garden.write(&note, text);
         }
     }
@@ -31,7 +32,9 @@ fn killed_again_and_again(engine: &str, kills: u64) {
     let garden = Garden::new(&dir.path().join("agora"));
     fs::create_dir_all(garden.path()).unwrap();
     // Small epochs, so that a kill finds many of them under way.
-    let survivor = Springline::new(&dir.path().join("data")).with("store.engine", engine).with("runtime.epoch_events", 4);
+    let survivor = Springline::new(&dir.path().join("data"))
+        .with("store.engine", engine)
+        .with("runtime.epoch_events", &4);
     let mut dice = Dice(0x5EED);
     for _ in 0..kills {
         let server = survivor.serve(garden.path());
@@ -64,7 +67,7 @@ fn damage_before_the_tail_is_refused_with_file_and_offset() {
     for number in 0..40 {
         garden.write(&format!("garden/a/{number}.md"), format!("[[{number}]]"));
     }
-    let springline = Springline::new(&dir.path().join("data")).with("runtime.epoch_events", 5);
+    let springline = Springline::new(&dir.path().join("data")).with("runtime.epoch_events", &5);
     springline.index(garden.path());
     garden.write("garden/a/more.md", "more");
     springline.index(garden.path());

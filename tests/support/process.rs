@@ -26,7 +26,7 @@ impl Springline {
 
     /// With a setting: `store.engine`, `fjall`.
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, key: &str, value: &(impl ToString + ?Sized)) -> Self {
         let key = format!("SPRINGLINE__{}", key.replace('.', "__").to_uppercase());
         self.settings.push((key, value.to_string()));
         self
@@ -158,6 +158,10 @@ fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("a test has a path");
     let folder = tests.parent().and_then(Path::parent).expect("a test lies in the target folder");
     let binary = folder.join("springline");
-    assert!(binary.is_file(), "{} is not there: run `cargo build --workspace --bins` first", binary.display());
+    assert!(
+        binary.is_file(),
+        "{} is not there: run `cargo build --workspace --bins` first",
+        binary.display()
+    );
     binary
 }

@@ -12,7 +12,9 @@ mod search;
 mod top;
 
 pub use backlink::{BacklinkCountRow, BacklinkRow};
-pub use catalog::{AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow};
+pub use catalog::{
+    AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
+};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use notification::{NotificationRow, Reason};
 pub use search::{Positions, PositionsIter, PostingsRow, Term, Terms, TermsBuilder, TermsIter};

@@ -142,7 +142,9 @@ impl Analyzer {
     /// Takes in the name that people link to the document by, unless its title says the same.
     fn read_name(&mut self, record: &Record) -> usize {
         let file = record.attrs.get(attr::RELATIVE).map(|path| stem(path));
-        let Some(name) = file.or(record.node.as_ref().map(|node| node.as_str())) else { return 0 };
+        let Some(name) = file.or(record.node.as_ref().map(super::super::node::NodeName::as_str)) else {
+            return 0;
+        };
         let title = self.stream.len();
         self.stream.push(GAP);
         let length = self.read(name, Part::Title, MAX_TITLE_WORDS);

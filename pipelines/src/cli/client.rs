@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 use tower::ServiceExt as _;
 
 /// Something that answers the API's routes.
-pub enum Client {
+pub(super) enum Client {
     /// A running server.
     Server {
         /// Its address.
@@ -34,7 +34,7 @@ pub enum Client {
 
 impl Client {
     /// The running server if there is one, else the data folder.
-    pub fn any(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn any(config: &Config) -> anyhow::Result<Self> {
         match DataDir::take_existing(&config.data_dir) {
             Ok(data) => Self::folder(config.clone(), data),
             Err(DataDirError::InUse { .. }) => Self::server(config),
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// The running server, as the configuration says.
-    pub fn server(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn server(config: &Config) -> anyhow::Result<Self> {
         let mut address = config.server.listen;
         if address.ip().is_unspecified() {
             address.set_ip(std::net::IpAddr::from([127, 0, 0, 1]));
@@ -71,12 +71,12 @@ impl Client {
     }
 
     /// Asks a route.
-    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
         self.send(reqwest::Method::GET, path, query, None).await
     }
 
     /// Tells a route.
-    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+    pub(super) async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.send(reqwest::Method::POST, path, &[], Some(body)).await
     }
 
@@ -117,8 +117,12 @@ impl Client {
                 (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await?.to_vec())
             }
         };
-        let value: Value = serde_json::from_slice(&bytes)
-            .with_context(|| format!("the answer ({status}) is not JSON: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(200)])))?;
+        let value: Value = serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "the answer ({status}) is not JSON: {}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+            )
+        })?;
         if status >= 400 {
             let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             bail!("{} ({status}): {}", text("title"), text("detail"));
@@ -128,6 +132,6 @@ impl Client {
 }
 
 /// Runs a command's requests.
-pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(super) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)
 }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(super) enum ConfigCommand {
     /// Print what is in force: defaults, file, environment and flags together
     Show,
     /// Print the JSON Schema, for editors
@@ -18,7 +18,7 @@ pub enum ConfigCommand {
 }
 
 /// Prints it.
-pub fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result<()> {
+pub(super) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Show => print!("{}", toml::to_string_pretty(&global.load(vec![])?)?),
         ConfigCommand::Schema => println!("{}", serde_json::to_string_pretty(&schema())?),

@@ -4,11 +4,14 @@ use super::{Global, ServeFlags, run};
 use anyhow::Context as _;
 use clap::Args;
 use figment::value::{Dict, Value};
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Flags of `demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     #[command(flatten)]
     serve: ServeFlags,
     /// Where to put the demo's gardens and data; kept from one start to the next
@@ -27,7 +30,7 @@ const NOTES: [(&str, &str); 2] = [
 ];
 
 /// Unpacks the gardens, and serves them.
-pub fn demo(global: &Global, args: &DemoArgs) -> anyhow::Result<()> {
+pub(super) fn demo(global: &Global, args: &DemoArgs) -> anyhow::Result<()> {
     let dir = &args.dir;
     let yours = dir.join("garden/you");
     let bundles = dir.join("bundles");

@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Instant};
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
-pub struct ExportArgs {
+pub(super) struct ExportArgs {
     /// Which view or table; may be given several times [default: all]. Views: ledger, backlinks, rankings, catalog,
     /// notifications; tables: `springline views list` names them
     #[arg(long, value_name = "VIEW")]
@@ -22,7 +22,7 @@ pub struct ExportArgs {
 }
 
 /// Writes the tables of the stored views, as of the epoch that the store has.
-pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
+pub(super) fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     let mut config = global.load_quiet()?;
     let tables = chosen(&args.view)?;
     let data = DataDir::take_existing(&config.data_dir)?;
@@ -32,7 +32,9 @@ pub fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     let bars = ProgressBars::new();
     let bar = bars.spinner("export", "");
     let manifest = opened.reader().read(|snapshot| {
-        springline_sinks::parquet::export(snapshot, &tables, &args.out, &mut |table| bar.set_message(table.to_owned()))
+        springline_sinks::parquet::export(snapshot, &tables, &args.out, &mut |table| {
+            bar.set_message(table.to_owned());
+        })
     })?;
     bar.finish_and_clear();
     for (table, written) in &manifest.tables {

@@ -8,7 +8,7 @@ use springline_model::{Epoch, EventBody};
 
 /// What to look into.
 #[derive(Debug, Subcommand)]
-pub enum InspectCommand {
+pub(super) enum InspectCommand {
     /// List the journal's segments and check every byte of them
     Journal {
         /// Print the events of this epoch
@@ -18,7 +18,7 @@ pub enum InspectCommand {
 }
 
 /// Looks.
-pub fn inspect(global: &Global, command: &InspectCommand) -> anyhow::Result<()> {
+pub(super) fn inspect(global: &Global, command: &InspectCommand) -> anyhow::Result<()> {
     let InspectCommand::Journal { epoch } = command;
     let config = global.load_quiet()?;
     let data = DataDir::take_existing(&config.data_dir)?;
@@ -47,7 +47,10 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
     let record = journal.replay(epoch)?.next().transpose()?;
     let Some(record) = record else { anyhow::bail!("the journal ends at epoch {}", journal.last()) };
     let commit = &record.commit;
-    println!("epoch {} sealed {} by run {:016x}, {} events", commit.epoch, commit.at, commit.execution, commit.events);
+    println!(
+        "epoch {} sealed {} by run {:016x}, {} events",
+        commit.epoch, commit.at, commit.execution, commit.events
+    );
     for advance in &commit.advances {
         let from = advance.from.as_ref().map_or("", |from| from.0.as_str());
         println!("  {}/{}: ({from}, {}]", advance.partition.source, advance.partition.name, advance.to.0);
@@ -56,7 +59,9 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
         let (what, which, rev) = match &event.body {
             EventBody::Put { rev, record } => ("put", record.uri.to_string(), Some(*rev)),
             EventBody::Delete { rev, uri } => ("delete", uri.to_string(), Some(*rev)),
-            EventBody::Account { rev, authority, status } => ("account", format!("{authority} {status:?}"), Some(*rev)),
+            EventBody::Account { rev, authority, status } => {
+                ("account", format!("{authority} {status:?}"), Some(*rev))
+            }
             EventBody::Quarantine(row) => ("quarantine", format!("{}: {}", row.uri, row.reason), None),
             EventBody::Release { uri } => ("release", uri.to_string(), None),
         };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// What to ask.
 #[derive(Debug, Subcommand)]
-pub enum QueryCommand {
+pub(super) enum QueryCommand {
     /// Search the text of all notes
     ///
     /// Words are joined with AND; OR, NOT, (…), "a phrase", pre* and fields work: author:flancian, node:agora,
@@ -55,7 +55,7 @@ pub enum QueryCommand {
 
 /// How the answer is printed.
 #[derive(Debug, Args)]
-pub struct Output {
+pub(super) struct Output {
     /// At most this many
     #[arg(long, short = 'n', default_value_t = 20)]
     limit: u32,
@@ -65,22 +65,27 @@ pub struct Output {
 }
 
 /// Asks, and prints.
-pub fn query(global: &Global, command: QueryCommand) -> anyhow::Result<()> {
+pub(super) fn query(global: &Global, command: QueryCommand) -> anyhow::Result<()> {
     let config = global.load_quiet()?;
     block_on(async {
         let client = Client::any(&config)?;
-        let (path, mut query, output, print): (String, Vec<(&str, String)>, Output, fn(&Value)) = match command {
-            QueryCommand::Search { query, mode, output } => {
-                ("/v1/search".into(), vec![("q", query.join(" ")), ("mode", mode)], output, print_hits)
-            }
-            QueryCommand::Backlinks { target, output } => {
-                let target = if target.contains(':') { target } else { format!("node:{target}") };
-                ("/v1/backlinks".into(), vec![("target", target)], output, print_backlinks)
-            }
-            QueryCommand::Node { node, output } => (format!("/v1/nodes/{node}"), vec![], output, print_node),
-            QueryCommand::Top { order, output } => (format!("/v1/rankings/{order}"), vec![], output, print_top),
-            QueryCommand::Latest { output } => ("/v1/latest".into(), vec![], output, print_notes),
-        };
+        let (path, mut query, output, print): (String, Vec<(&str, String)>, Output, fn(&Value)) =
+            match command {
+                QueryCommand::Search { query, mode, output } => {
+                    ("/v1/search".into(), vec![("q", query.join(" ")), ("mode", mode)], output, print_hits)
+                }
+                QueryCommand::Backlinks { target, output } => {
+                    let target = if target.contains(':') { target } else { format!("node:{target}") };
+                    ("/v1/backlinks".into(), vec![("target", target)], output, print_backlinks)
+                }
+                QueryCommand::Node { node, output } => {
+                    (format!("/v1/nodes/{node}"), vec![], output, print_node)
+                }
+                QueryCommand::Top { order, output } => {
+                    (format!("/v1/rankings/{order}"), vec![], output, print_top)
+                }
+                QueryCommand::Latest { output } => ("/v1/latest".into(), vec![], output, print_notes),
+            };
         query.push(("limit", output.limit.to_string()));
         let answer = client.get(&path, &query).await?;
         if output.json {
@@ -112,7 +117,8 @@ fn day(value: &Value) -> &str {
 fn print_hits(answer: &Value) {
     for hit in items(answer, "items") {
         println!("{}  {}  {}", day(hit), plain(text(hit, "title")), plain(text(hit, "uri")));
-        let snippet = hit.get("snippet").map(|snippet| snippet.as_str().unwrap_or_else(|| text(snippet, "text")));
+        let snippet =
+            hit.get("snippet").map(|snippet| snippet.as_str().unwrap_or_else(|| text(snippet, "text")));
         println!("    {}", plain(snippet.unwrap_or_default()));
     }
     println!("{} in all", answer.get("total").unwrap_or(&Value::Null));
@@ -131,7 +137,10 @@ fn print_node(answer: &Value) {
         println!("\n{title}:");
         let list = answer.get(key).map(|list| list.get("items").unwrap_or(list));
         for item in list.and_then(Value::as_array).into_iter().flatten() {
-            let name = ["source", "uri", "target", "node"].iter().map(|key| text(item, key)).find(|name| !name.is_empty());
+            let name = ["source", "uri", "target", "node"]
+                .iter()
+                .map(|key| text(item, key))
+                .find(|name| !name.is_empty());
             println!("  {}", plain(name.or(item.as_str()).unwrap_or_default()));
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
     serve: ServeFlags,
     /// Read this folder of notes too, as a garden of its own, and watch it
@@ -35,11 +35,13 @@ pub struct RunArgs {
 }
 
 /// Runs until a signal, or until all is indexed.
-pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
+pub(super) fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
     let mut flags = args.serve.settings();
     for (index, dir) in args.folder.iter().enumerate() {
-        let garden = dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
-        let garden = garden.with_context(|| format!("--folder {}: there is no such folder", dir.display()))?;
+        let garden =
+            dir.canonicalize().ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
+        let garden =
+            garden.with_context(|| format!("--folder {}: there is no such folder", dir.display()))?;
         flags.push(source(&format!("folder-{}", index + 1), dir, &[("garden", Value::from(garden))]));
     }
     for (index, dir) in args.agora.iter().enumerate() {
@@ -50,7 +52,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<()> {
 }
 
 /// A `files` source as flags set it.
-pub fn source(name: &str, dir: &std::path::Path, more: &[(&str, Value)]) -> (String, Value) {
+pub(super) fn source(name: &str, dir: &std::path::Path, more: &[(&str, Value)]) -> (String, Value) {
     let mut settings = Dict::new();
     settings.insert("type".into(), Value::from("files"));
     settings.insert("path".into(), Value::from(dir.to_string_lossy().into_owned()));
@@ -61,12 +63,14 @@ pub fn source(name: &str, dir: &std::path::Path, more: &[(&str, Value)]) -> (Str
 }
 
 /// Opens the data folder, serves and follows the sources until a signal (or, with `once`, until all is indexed).
-pub fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Result<()> {
+pub(super) fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Result<()> {
     let bars = ProgressBars::new();
     telemetry::logs(&config.log, &bars)?;
     let metrics = telemetry::metrics();
     if config.sources.is_empty() {
-        tracing::warn!("no sources are configured: serving what is stored. Try --folder DIR, or [sources.…] in the configuration");
+        tracing::warn!(
+            "no sources are configured: serving what is stored. Try --folder DIR, or [sources.…] in the configuration"
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -84,9 +88,7 @@ pub fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Result<()
             None
         };
         let mut running = tokio::spawn(opened.run(stop.child_token()));
-        let live = async {
-            if once { control.until_live().await } else { std::future::pending().await }
-        };
+        let live = async { if once { control.until_live().await } else { std::future::pending().await } };
         let ended = tokio::select! {
             ended = &mut running => ended,
             () = live => finish(&stop, running, &mut signals).await?,
@@ -121,7 +123,10 @@ async fn finish<T>(
 }
 
 /// Ends the process where it stands: what was acknowledged is in the journal, the rest is rebuilt at the next start.
-#[expect(clippy::disallowed_methods, reason = "the user asked twice; worker threads can't be stopped any other way")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user asked twice; worker threads can't be stopped any other way"
+)]
 fn abort() -> ! {
     eprintln!("stopped at once");
     std::process::exit(130)

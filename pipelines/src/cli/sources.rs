@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// What to do with the running server's sources.
 #[derive(Debug, Subcommand)]
-pub enum SourcesCommand {
+pub(super) enum SourcesCommand {
     /// List them: state, counts, what went wrong
     List,
     /// Look upstream now, and wait for what is found
@@ -38,7 +38,7 @@ pub enum SourcesCommand {
 }
 
 /// Asks the server.
-pub fn sources(global: &Global, command: SourcesCommand) -> anyhow::Result<()> {
+pub(super) fn sources(global: &Global, command: SourcesCommand) -> anyhow::Result<()> {
     let config = global.load_quiet()?;
     block_on(async {
         let (name, action, body) = match command {
@@ -66,7 +66,10 @@ fn print(answer: &Value) {
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    println!("{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}", "source", "type", "state", "puts", "deletes", "quarantined");
+    println!(
+        "{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}",
+        "source", "type", "state", "puts", "deletes", "quarantined"
+    );
     for source in answer.get("sources").and_then(Value::as_array).into_iter().flatten() {
         println!(
             "{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}  {}",

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// What to do with the stored views.
 #[derive(Debug, Subcommand)]
-pub enum ViewsCommand {
+pub(super) enum ViewsCommand {
     /// List the views: rows, fingerprint, version and epoch
     List,
     /// Recompute every view from the records, and compare: ends with 1 if any differs
@@ -38,7 +38,7 @@ fn parse_view(name: &str) -> Result<View, String> {
 }
 
 /// Does it, on the data folder itself.
-pub fn views(global: &Global, command: &ViewsCommand) -> anyhow::Result<ExitCode> {
+pub(super) fn views(global: &Global, command: &ViewsCommand) -> anyhow::Result<ExitCode> {
     let mut config = global.load_quiet()?;
     let data = DataDir::take_existing(&config.data_dir)?;
     config.sources.clear();
@@ -104,7 +104,13 @@ fn rebuild(views: &Views, config: &Config, chosen: &[View]) -> anyhow::Result<()
         let rows = computed.of(*view);
         let postings = if *view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
         let done = views.reconcile(*view, rows, postings)?;
-        println!("{:<14} {} added, {} removed, {} changed", view.name(), done.added, done.removed, done.changed);
+        println!(
+            "{:<14} {} added, {} removed, {} changed",
+            view.name(),
+            done.added,
+            done.removed,
+            done.changed
+        );
     }
     views.sync()?;
     Ok(())

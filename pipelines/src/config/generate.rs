@@ -67,12 +67,17 @@ impl Walk {
 
     /// One commented-out source of each kind.
     fn sources(&self, out: &mut String) {
-        let Some(kinds) = self.definitions.get("SourceConfig").and_then(|kind| kind.get("oneOf")) else { return };
+        let Some(kinds) = self.definitions.get("SourceConfig").and_then(|kind| kind.get("oneOf")) else {
+            return;
+        };
         for kind in kinds.as_array().into_iter().flatten() {
             let kind_schema = self.resolve(kind);
             let empty = Map::new();
-            let mut properties = kind_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty).clone();
-            if let Some(inner) = kind.get("$ref").and_then(|_| self.resolve(kind).get("properties")).and_then(Value::as_object) {
+            let mut properties =
+                kind_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty).clone();
+            if let Some(inner) =
+                kind.get("$ref").and_then(|_| self.resolve(kind).get("properties")).and_then(Value::as_object)
+            {
                 properties.extend(inner.clone());
             }
             let Some(name) = kind

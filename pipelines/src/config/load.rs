@@ -9,7 +9,7 @@ use figment::{
 use std::path::{Path, PathBuf};
 
 /// The file that is read when none is named, if it is there.
-pub const DEFAULT_FILE: &str = "springline.toml";
+pub(super) const DEFAULT_FILE: &str = "springline.toml";
 /// What environment variables begin with.
 const PREFIX: &str = "SPRINGLINE__";
 
@@ -49,9 +49,9 @@ pub fn load(origin: &Origin) -> Result<Config, ConfigError> {
     for (key, value) in &origin.flags {
         figment = figment.merge(Serialized::default(key, value));
     }
-    let config: Config = figment.extract().map_err(|errors| {
-        ConfigError::Wrong(errors.into_iter().map(|error| explain(&error)).collect())
-    })?;
+    let config: Config = figment
+        .extract()
+        .map_err(|errors| ConfigError::Wrong(errors.into_iter().map(|error| explain(&error)).collect()))?;
     check(&config)?;
     Ok(config)
 }

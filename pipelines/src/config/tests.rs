@@ -42,8 +42,17 @@ fn the_example_is_a_configuration_and_names_every_key() {
     let keys: Vec<&str> = example
         .lines()
         .take_while(|line| !line.contains("[sources."))
-        .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ") && !rest.contains(". ")).unwrap_or(line))
-        .filter(|line| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_')))
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| rest.contains(" = ") && !rest.contains(". "))
+                .unwrap_or(line)
+        })
+        .filter(|line| {
+            line.starts_with('[')
+                || line
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        })
         .collect();
     from(&keys.join("\n")).unwrap();
     for key in ["workers", "snapshot_after_hours", "listen", "engine", "half_life_hours"] {

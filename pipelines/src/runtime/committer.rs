@@ -22,7 +22,11 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// The store refused an epoch: nothing behind it is applied.
-pub fn run(views: &Views, reports: &Receiver<Report>, applied: &watch::Sender<u64>) -> Result<(), ViewsError> {
+pub fn run(
+    views: &Views,
+    reports: &Receiver<Report>,
+    applied: &watch::Sender<u64>,
+) -> Result<(), ViewsError> {
     let mut commits: HashMap<u64, EpochCommit> = HashMap::new();
     let mut pending: BTreeMap<u64, Changes> = BTreeMap::new();
     while let Ok(report) = reports.recv() {

@@ -1,9 +1,6 @@
 //! What the query server may ask of the process.
 
-use super::{
-    host::Handles,
-    sealer::Sealed,
-};
+use super::{host::Handles, sealer::Sealed};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
@@ -45,7 +42,14 @@ impl ProcessControl {
         metrics: Option<PrometheusHandle>,
     ) -> Arc<Self> {
         let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
-        Arc::new(Self { reader, handles, sealed, metrics, started: Timestamp::now(), state: Mutex::new(state) })
+        Arc::new(Self {
+            reader,
+            handles,
+            sealed,
+            metrics,
+            started: Timestamp::now(),
+            state: Mutex::new(state),
+        })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -139,7 +143,9 @@ impl Control for ProcessControl {
         let out = self.state.lock().out.clone().ok_or_else(stopping)?;
         let (sealed, epoch) = oneshot::channel();
         let partition = Partition { source: SourceId::new("api"), name: "requests".into() };
-        out.send(Batch { partition, events, position: None, sealed: Some(sealed) }).await.map_err(|_| stopping())?;
+        out.send(Batch { partition, events, position: None, sealed: Some(sealed) })
+            .await
+            .map_err(|_| stopping())?;
         drop(out);
         epoch.await.map_err(|_| stopping())
     }
@@ -178,5 +184,7 @@ async fn send(commands: &mpsc::Sender<Command>, command: Command) -> Result<(), 
 
 async fn answer<T>(receiver: oneshot::Receiver<T>) -> Result<T, ControlError> {
     let answered = tokio::time::timeout(ANSWER, receiver).await;
-    answered.map_err(|_| ControlError::Unavailable("the source is still at it".into()))?.map_err(|_| stopping())
+    answered
+        .map_err(|_| ControlError::Unavailable("the source is still at it".into()))?
+        .map_err(|_| stopping())
 }

@@ -2,7 +2,8 @@
 
 use springline_model::SourceId;
 use springline_sources::{
-    Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState, SourceStatus, build,
+    Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState,
+    SourceStatus, build,
 };
 use std::{
     collections::BTreeMap,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// What it works with.
-pub struct Keeper {
+pub(super) struct Keeper {
     /// The views.
     pub views: Views,
     /// The journal, shared with the sealer.
@@ -39,7 +39,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Runs until the stop.
-    pub async fn run(self) {
+    pub(super) async fn run(self) {
         let mut synced = self.views.applied();
         let newest = Snapshot::newest(&self.snapshots).ok().flatten();
         let mut last = newest.map_or((Epoch::ZERO, Timestamp::now()), |snapshot| {
@@ -55,7 +55,9 @@ impl Keeper {
                 let views = self.views.clone();
                 match tokio::task::spawn_blocking(move || views.sync()).await {
                     Ok(Ok(epoch)) => synced = epoch,
-                    Ok(Err(error)) => tracing::error!(error = %chain(&error), "the store could not be synced"),
+                    Ok(Err(error)) => {
+                        tracing::error!(error = %chain(&error), "the store could not be synced");
+                    }
                     Err(_) => return,
                 }
             }
@@ -69,8 +71,12 @@ impl Keeper {
                     let trimmed = self.journal.lock().trim(snapshot.manifest.epoch);
                     bytes_then = self.journal.lock().bytes();
                     match trimmed {
-                        Ok(freed) => tracing::info!(epoch = last.0.0, freed, "snapshot taken, journal trimmed"),
-                        Err(error) => tracing::error!(error = %chain(&error), "the journal could not be trimmed"),
+                        Ok(freed) => {
+                            tracing::info!(epoch = last.0.0, freed, "snapshot taken, journal trimmed");
+                        }
+                        Err(error) => {
+                            tracing::error!(error = %chain(&error), "the journal could not be trimmed");
+                        }
                     }
                 }
                 Ok(None) => return,

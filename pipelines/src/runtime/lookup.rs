@@ -78,7 +78,11 @@ fn owned<R: Row>(reader: &Reader, authority: &str, visit: &mut dyn FnMut(R)) -> 
 ///
 /// # Errors
 /// The store does not decode.
-pub fn visible(reader: &Reader, page: usize, visit: &mut dyn FnMut(Vec<RecordRow>)) -> Result<u64, ReadError> {
+pub fn visible(
+    reader: &Reader,
+    page: usize,
+    visit: &mut dyn FnMut(Vec<RecordRow>),
+) -> Result<u64, ReadError> {
     let mut scan = Scan { prefix: Vec::new(), after: None, reverse: false, limit: page };
     let mut known: Option<(String, bool)> = None;
     let mut total = 0;
@@ -148,7 +152,8 @@ impl Known for StoreKnown {
 
     fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {
         let mut uris = Vec::new();
-        owned::<QuarantineRow>(&self.0.reader(), authority, &mut |row| uris.push(row.0.uri)).map_err(known)?;
+        owned::<QuarantineRow>(&self.0.reader(), authority, &mut |row| uris.push(row.0.uri))
+            .map_err(known)?;
         Ok(uris)
     }
 }

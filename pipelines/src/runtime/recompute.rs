@@ -5,9 +5,9 @@
 
 use super::{
     collect::Report,
+    feed::WorkerGone,
     lookup,
     workers::{Workers, WorkersFailed},
-    feed::WorkerGone,
 };
 use crate::views::Purpose;
 use springline_model::{
@@ -59,7 +59,10 @@ pub enum RecomputeError {
 impl Recomputed {
     /// The rows of a view's tables.
     pub fn of(&mut self, view: View) -> BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>> {
-        view.tables().filter(|table| *table != Table::Search).map(|table| (table, self.tables.remove(&table).unwrap_or_default())).collect()
+        view.tables()
+            .filter(|table| *table != Table::Search)
+            .map(|table| (table, self.tables.remove(&table).unwrap_or_default()))
+            .collect()
     }
 }
 
@@ -92,8 +95,12 @@ impl Committed for Nothing {
 ///
 /// # Errors
 /// The store does not decode or the dataflow fails.
-pub fn recompute(reader: &Reader, workers: usize, rankings: RankingsConfig) -> Result<Recomputed, RecomputeError> {
-    let clock = reader.read(|snapshot| snapshot.clock());
+pub fn recompute(
+    reader: &Reader,
+    workers: usize,
+    rankings: RankingsConfig,
+) -> Result<Recomputed, RecomputeError> {
+    let clock = reader.clock();
     let (reports, inbox) = mpsc::channel();
     let nothing = Arc::new(|| Rc::new(Nothing) as Rc<dyn Committed>);
     let mut workers = Workers::start(workers, Purpose::Recompute, rankings, nothing, reports)?;

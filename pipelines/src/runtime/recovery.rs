@@ -119,6 +119,9 @@ mod tests {
         assert_eq!(found(2, 5, 9, Some(3)), gap(2, 5), "the snapshot is too old");
         let behind = Err(Refusal::JournalBehind { applied: Epoch(9), last: Epoch(7) });
         assert_eq!(found(9, 1, 7, None), behind, "the journal lost its end");
-        assert_eq!(found(9, 1, 0, Some(9)), Err(Refusal::JournalBehind { applied: Epoch(9), last: Epoch(0) }));
+        assert_eq!(
+            found(9, 1, 0, Some(9)),
+            Err(Refusal::JournalBehind { applied: Epoch(9), last: Epoch(0) })
+        );
     }
 }

@@ -16,7 +16,12 @@
 //! 2. The clock of an epoch is never before that of the epoch before.
 //! 3. A sender is answered only behind the sync.
 
-use super::{collect::Report, feed::WorkerGone, journal::{Journal, JournalError}, workers::Workers};
+use super::{
+    collect::Report,
+    feed::WorkerGone,
+    journal::{Journal, JournalError},
+    workers::Workers,
+};
 use parking_lot::Mutex;
 use springline_model::{Advance, Epoch, EpochCommit, Event, Partition, Position, Timestamp};
 use springline_sources::Batch;
@@ -105,10 +110,7 @@ struct Gathered {
 impl Gathered {
     fn take(&mut self, batch: Batch) -> Result<(), postcard::Error> {
         for event in &batch.events {
-            let mut chunk = match self.chunks.pop_if(|chunk| chunk.len() < CHUNK_BYTES) {
-                Some(chunk) => chunk,
-                None => Vec::new(),
-            };
+            let mut chunk = self.chunks.pop_if(|chunk| chunk.len() < CHUNK_BYTES).unwrap_or_default();
             let before = chunk.len();
             chunk = postcard::to_extend(event, chunk)?;
             self.bytes += chunk.len() - before;
@@ -227,7 +229,10 @@ impl Sealer {
                 }
                 Err(error @ JournalError::Io { .. }) => {
                     metrics::counter!("springline_journal_errors_total").increment(1);
-                    tracing::error!(error = &error as &dyn std::error::Error, "the journal cannot be written: trying again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the journal cannot be written: trying again"
+                    );
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => return Err(error.into()),

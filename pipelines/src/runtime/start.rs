@@ -100,7 +100,10 @@ impl Opened {
         let (handles, prepared) = host::prepare(&config.sources)?;
         let journal = Journal::open(&data.journal(), config.journal.options())?;
         if journal.cut_bytes() > 0 {
-            tracing::warn!(bytes = journal.cut_bytes(), "cut an epoch that was never finished from the journal's end");
+            tracing::warn!(
+                bytes = journal.cut_bytes(),
+                "cut an epoch that was never finished from the journal's end"
+            );
         }
         let snapshot = Snapshot::newest(&data.snapshots())?;
         let views = open_store(&config, &data, &journal, snapshot.as_ref())?;
@@ -119,7 +122,7 @@ impl Opened {
             }
             (Decision::Restore { replay_from, .. } | Decision::Resume { replay_from }, _) => replay_from,
         };
-        let at = journal.last_commit().map_or_else(|| views.reader().read(|s| s.clock()), |commit| commit.at);
+        let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics);
         Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed })
@@ -251,7 +254,12 @@ async fn end(
 }
 
 /// Opens the store. One that is broken is put aside if everything in it can be rebuilt.
-fn open_store(config: &Config, data: &DataDir, journal: &Journal, snapshot: Option<&Snapshot>) -> Result<Views, RuntimeError> {
+fn open_store(
+    config: &Config,
+    data: &DataDir,
+    journal: &Journal,
+    snapshot: Option<&Snapshot>,
+) -> Result<Views, RuntimeError> {
     let error = match Views::open(&config.store, &data.store()) {
         Ok(views) => return Ok(views),
         Err(error) => error,
@@ -348,8 +356,7 @@ impl Boot {
             return Ok(());
         }
         let started = Instant::now();
-        let mut computed =
-            recompute(&reader, self.config.runtime.workers, self.config.rankings.operator())?;
+        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.rankings.operator())?;
         for view in stale {
             let rows = computed.of(view);
             let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
@@ -383,7 +390,7 @@ impl Boot {
         }
         let started = Instant::now();
         let reader = self.views.reader();
-        let clock = reader.read(|snapshot| snapshot.clock());
+        let clock = reader.clock();
         let total = self.views.status(View::Ledger).fingerprint.rows;
         let mut done = 0;
         let mut outcome = Ok(());

@@ -95,7 +95,12 @@ impl Workers {
     ///
     /// # Errors
     /// A worker is gone.
-    pub fn feed(&mut self, events: Vec<Event>, hydrated: Vec<Visible>, at: Timestamp) -> Result<u64, WorkerGone> {
+    pub fn feed(
+        &mut self,
+        events: Vec<Event>,
+        hydrated: Vec<Visible>,
+        at: Timestamp,
+    ) -> Result<u64, WorkerGone> {
         let count = self.feeders.len();
         let mut shares: Vec<Tick> =
             (0..count).map(|_| Tick { events: vec![], hydrated: vec![], at }).collect();

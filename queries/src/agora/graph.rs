@@ -85,7 +85,8 @@ impl Neighbours {
         let notes = Notes::read(reading, read::subnodes(reading, &name, MAX_NOTES)?)?;
         let mut forward = read::linked_nodes(&notes.records, LinkPath::WIKILINK, MAX_NEIGHBOURS);
         forward.retain(|node| is_neighbour(node, &name));
-        let (back, pushing, pulling) = (from(LinkPath::WIKILINK)?, from(LinkPath::PUSH)?, from(LinkPath::PULL)?);
+        let (back, pushing, pulling) =
+            (from(LinkPath::WIKILINK)?, from(LinkPath::PUSH)?, from(LinkPath::PULL)?);
         Ok(Some(Self { back, forward, pushing, pulling, name }))
     }
 }
@@ -157,7 +158,8 @@ pub(super) struct Many {
 
 impl Answer for Many {
     fn document(self) -> Result<Document, Problem> {
-        let body = serde_json::to_vec(&self.graph).map_err(|error| Problem::internal("writing JSON", &error))?;
+        let body =
+            serde_json::to_vec(&self.graph).map_err(|error| Problem::internal("writing JSON", &error))?;
         let document = Document::new(JSON, body);
         Ok(match self.left_out {
             Some(what) => document.header(TRUNCATED, HeaderValue::from_static(what)),
@@ -167,7 +169,11 @@ impl Answer for Many {
 }
 
 impl Many {
-    fn of(sizes: &BTreeMap<NodeName, u64>, links: BTreeSet<(NodeName, NodeName)>, left_out: Option<&'static str>) -> Self {
+    fn of(
+        sizes: &BTreeMap<NodeName, u64>,
+        links: BTreeSet<(NodeName, NodeName)>,
+        left_out: Option<&'static str>,
+    ) -> Self {
         let id = |name: &NodeName| format!("/{name}");
         let nodes = sizes.iter().map(|(name, size)| Point {
             id: id(name),
@@ -261,7 +267,8 @@ fn links_between(
             if !path.is_ok_and(|path| path == LinkPath::WIKILINK) {
                 continue;
             }
-            let row = BacklinkRow::decode(key, value).map_err(|error| Problem::internal("reading the views", &error))?;
+            let row = BacklinkRow::decode(key, value)
+                .map_err(|error| Problem::internal("reading the views", &error))?;
             links.extend(row.node.filter(|node| nodes.contains_key(node)).map(|node| (node, target)));
         }
         examined += rows.len();

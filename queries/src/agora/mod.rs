@@ -22,7 +22,6 @@ mod lists;
 mod notes;
 mod turtle;
 
-
 use crate::{
     answer::{Answer, Document},
     problem::{Kind, Problem},
@@ -46,15 +45,17 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.document("/journals.json", JSON, notes::journals);
     routes.document("/journal/{user}", JSON, notes::journal);
     routes.document("/graph/json/{*node}", JSON, graph::node).may(Kind::NotFound);
-    routes.document("/graph/json/all", JSON, graph::all).says(
-        "All nodes that somebody wrote in and the links between them, as a graph",
-    );
+    routes
+        .document("/graph/json/all", JSON, graph::all)
+        .says("All nodes that somebody wrote in and the links between them, as a graph");
     routes.document("/graph/json/top/{count}", JSON, graph::top);
     routes.document("/graph/turtle/{*node}", turtle::MEDIA, turtle::node).may(Kind::NotFound);
     routes.document("/feed/{*node}", feed::MEDIA, feed::node).may(Kind::NotFound);
     routes.document("/feed/@{user}", feed::MEDIA, feed::user).may(Kind::NotFound);
     routes.document("/feed/latest", feed::MEDIA, feed::latest).says("A feed of the newest notes of all");
-    routes.document("/feed/journals", feed::MEDIA, feed::journals).says("A feed of the journals of the last days");
+    routes
+        .document("/feed/journals", feed::MEDIA, feed::journals)
+        .says("A feed of the journals of the last days");
     routes.document("/feed/journals/@{user}", feed::MEDIA, feed::user_journals).may(Kind::NotFound);
     routes.document("/fullsearch/{*query}", "text/html; charset=utf-8", crate::web::pages::fullsearch);
     routes
@@ -74,7 +75,8 @@ pub(crate) struct Capped<T> {
 
 impl<T: Serialize + Send + 'static> Answer for Capped<T> {
     fn document(self) -> Result<Document, Problem> {
-        let body = serde_json::to_vec(&self.items).map_err(|error| Problem::internal("writing JSON", &error))?;
+        let body =
+            serde_json::to_vec(&self.items).map_err(|error| Problem::internal("writing JSON", &error))?;
         let document = Document::new(JSON, body);
         let link = self.next.and_then(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")).ok());
         Ok(match link {

@@ -68,7 +68,8 @@ impl Subnode {
         let node = record.node.as_ref().map_or("", |node| node.as_str()).to_owned();
         let relative = record.attrs.get(attr::RELATIVE).cloned().unwrap_or_else(|| path.clone());
         let image = record.kind == "image";
-        let media = if image { record.attrs.get(attr::MEDIA).map_or("image", String::as_str) } else { "text/plain" };
+        let media =
+            if image { record.attrs.get(attr::MEDIA).map_or("image", String::as_str) } else { "text/plain" };
         let forward = record.links.iter().filter(|link| link.path.as_str() == LinkPath::WIKILINK);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of our era are far below 2^53")]
         let mtime = record.at.0 as f64 / 1000.0;
@@ -79,7 +80,10 @@ impl Subnode {
             datetime: record.at.to_rfc3339().replace('Z', "+00:00"),
             edit: None,
             edit_path: relative.clone(),
-            forward_links: forward.filter_map(|link| link.target.as_node()).map(|name| name.as_str().to_owned()).collect(),
+            forward_links: forward
+                .filter_map(|link| link.target.as_node())
+                .map(|name| name.as_str().to_owned())
+                .collect(),
             garden_relative: relative,
             git_mtime: record.attrs.contains_key(attr::COMMIT).then_some(mtime),
             mediatype: media.to_owned(),
@@ -118,9 +122,13 @@ pub(super) fn journals(reading: &Reading<'_>, params: JournalsParams) -> Result<
     let scan = Scan { prefix: Vec::new(), after, reverse: false, limit: MAX_NOTES };
     let rows: Vec<JournalRow> = reading.snapshot.scan(&scan)?;
     let scope = ["agora"];
-    capped(reading, rows, MAX_NOTES, |row| Some(row.note.clone()), |key| {
-        format!("/journals.json?cursor={}", Listing::Journals.cursor(&scope, key))
-    })
+    capped(
+        reading,
+        rows,
+        MAX_NOTES,
+        |row| Some(row.note.clone()),
+        |key| format!("/journals.json?cursor={}", Listing::Journals.cursor(&scope, key)),
+    )
 }
 
 /// Somebody's journals with their texts, those last changed first.
@@ -142,10 +150,16 @@ pub(super) fn journal(reading: &Reading<'_>, params: JournalParams) -> Result<Ca
     let scan = Scan { prefix: read::key(&[author.as_str()]), after, reverse: false, limit: MAX_EXAMINED };
     let rows: Vec<AuthorNoteRow> = reading.snapshot.scan(&scan)?;
     let is_journal = |note: &NoteMeta| note.node.as_ref().is_some_and(|node| node.journal_day().is_some());
-    capped(reading, rows, MAX_EXAMINED, |row| Some(row.note.clone()).filter(is_journal), |key| {
-        let cursor = Listing::AuthorNotes.cursor(&scope, key);
-        format!("/journal/{}.json?cursor={cursor}", links::segment(bare(&params.user)))
-    })
+    capped(
+        reading,
+        rows,
+        MAX_EXAMINED,
+        |row| Some(row.note.clone()).filter(is_journal),
+        |key| {
+            let cursor = Listing::AuthorNotes.cursor(&scope, key);
+            format!("/journal/{}.json?cursor={cursor}", links::segment(bare(&params.user)))
+        },
+    )
 }
 
 /// The notes of rows as far as they fit; `next` of the key of the last row looked at, if there are more.

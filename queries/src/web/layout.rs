@@ -85,7 +85,12 @@ pub(crate) fn page(
 }
 
 /// A problem whose page says more than others can.
-pub(crate) fn missing(reading: &Reading<'_>, detail: impl Into<String>, title: &str, body: &Markup) -> Problem {
+pub(crate) fn missing(
+    reading: &Reading<'_>,
+    detail: impl Into<String>,
+    title: &str,
+    body: &Markup,
+) -> Problem {
     let page = Frame::of(reading).around(&Head::titled(title).hidden(true), body);
     Problem::not_found(detail).page(page.into_string())
 }
@@ -217,7 +222,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -263,8 +268,14 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!((count(0), count(999), count(1000), count(1_234_567)), ("0".into(), "999".into(), "1,000".into(), "1,234,567".into()));
-        assert_eq!((counted(1, "note"), counted(2, "note"), counted(2, "person")), ("1 note".into(), "2 notes".into(), "2 people".into()));
+        assert_eq!(
+            (count(0), count(999), count(1000), count(1_234_567)),
+            ("0".into(), "999".into(), "1,000".into(), "1,234,567".into())
+        );
+        assert_eq!(
+            (counted(1, "note"), counted(2, "note"), counted(2, "person")),
+            ("1 note".into(), "2 notes".into(), "2 people".into())
+        );
         assert_eq!((size(1), size(2048), size(1_572_864)), ("1 byte".into(), "2 KB".into(), "1.5 MB".into()));
         assert_eq!((shown(" "), shown("é")), ("(blank)".into(), "é".into()));
         assert_eq!(shown(&"x".repeat(4000)).chars().count(), 161);

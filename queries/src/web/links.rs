@@ -45,7 +45,17 @@ pub(crate) fn path(text: &str) -> String {
 
 /// A whole address as a note has it: only what no address may hold is encoded.
 pub(crate) fn url(text: &str) -> String {
-    const UNFIT: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+    const UNFIT: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'<')
+        .add(b'>')
+        .add(b'\\')
+        .add(b'^')
+        .add(b'`')
+        .add(b'{')
+        .add(b'|')
+        .add(b'}');
     utf8_percent_encode(text, UNFIT).to_string()
 }
 

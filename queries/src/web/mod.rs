@@ -20,9 +20,6 @@ pub(crate) mod read;
 pub(crate) mod render;
 pub(crate) mod suggest;
 
-
-
-
 pub(crate) use layout::POLICY;
 
 use crate::routes::Routes;

@@ -30,7 +30,10 @@ impl Sheet {
     pub(crate) fn note(&mut self, record: &Record) -> Markup {
         let length = record.text.len().min(render::MAX_SOURCE_BYTES);
         if length > self.room {
-            return note_frame(record, &html! { p.cut { "This page is full. " a href=(links::subnode(&record.uri)) { "Read the note" } "." } });
+            return note_frame(
+                record,
+                &html! { p.cut { "This page is full. " a href=(links::subnode(&record.uri)) { "Read the note" } "." } },
+            );
         }
         self.room -= length;
         note_frame(record, &self.body(record))
@@ -149,7 +152,10 @@ pub(crate) fn backlinks(items: &[Backlink]) -> Markup {
 fn distinct_lines(links: &[Backlink]) -> Vec<&Backlink> {
     let mut kept: Vec<&Backlink> = Vec::new();
     for link in links {
-        if kept.len() < 4 && !link.snippet.trim().is_empty() && kept.iter().all(|other| other.snippet != link.snippet) {
+        if kept.len() < 4
+            && !link.snippet.trim().is_empty()
+            && kept.iter().all(|other| other.snippet != link.snippet)
+        {
             kept.push(link);
         }
     }

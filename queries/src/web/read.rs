@@ -52,7 +52,11 @@ pub(crate) fn node(reading: &Reading<'_>, path: &str) -> Result<(NodeName, Optio
 }
 
 /// The notes of a node, by author.
-pub(crate) fn subnodes(reading: &Reading<'_>, name: &NodeName, limit: usize) -> Result<Vec<NoteMeta>, Problem> {
+pub(crate) fn subnodes(
+    reading: &Reading<'_>,
+    name: &NodeName,
+    limit: usize,
+) -> Result<Vec<NoteMeta>, Problem> {
     let rows: Vec<SubnodeRow> = first(reading, key(&[name.as_str()]), limit)?;
     Ok(rows.into_iter().map(|row| row.note).collect())
 }

@@ -55,12 +55,12 @@ fn assert_shape(ours: &Value, theirs: &Value, at: &str) {
         }
         (Value::Array(ours), Value::Array(theirs)) => {
             for value in ours {
-                assert_shape(value, &theirs[0], &format!("{at}[]"));
+                assert_shape(value, theirs.first().unwrap_or(&Value::Null), &format!("{at}[]"));
             }
         }
         (Value::Null, _) | (_, Value::Null) => {}
         _ => {
-            assert_eq!(std::mem::discriminant(ours), std::mem::discriminant(theirs), "{at}: {ours} {theirs}")
+            assert_eq!(std::mem::discriminant(ours), std::mem::discriminant(theirs), "{at}: {ours} {theirs}");
         }
     }
 }

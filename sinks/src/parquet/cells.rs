@@ -117,10 +117,16 @@ impl Column {
             (Self::Time(column), Cell::Time(at)) => column.append_value(at.0),
             (Self::Date(column), Cell::Date(at)) => {
                 let days = at.0.div_euclid(86_400_000);
-                column.append_value(i32::try_from(days).unwrap_or(if days < 0 { i32::MIN } else { i32::MAX }));
+                column.append_value(i32::try_from(days).unwrap_or(if days < 0 {
+                    i32::MIN
+                } else {
+                    i32::MAX
+                }));
             }
             (Self::Bytes(column), Cell::Bytes(bytes)) => column.append_value(bytes),
-            (_, cell) => return Err(ArrowError::SchemaError(format!("{cell:?} in a column of another type"))),
+            (_, cell) => {
+                return Err(ArrowError::SchemaError(format!("{cell:?} in a column of another type")));
+            }
         }
         Ok(())
     }
@@ -162,7 +168,11 @@ impl Group {
         let mut cells = Vec::with_capacity(self.columns.len());
         row.cells(&mut cells);
         if cells.len() != self.columns.len() {
-            return Err(ArrowError::SchemaError(format!("{} cells for {} columns", cells.len(), self.columns.len())));
+            return Err(ArrowError::SchemaError(format!(
+                "{} cells for {} columns",
+                cells.len(),
+                self.columns.len()
+            )));
         }
         for (column, cell) in self.columns.iter_mut().zip(&cells) {
             column.push(cell)?;

@@ -110,9 +110,9 @@ fn prepare(dir: &Path) -> Result<(), ParquetError> {
         fs::remove_file(&manifest).map_err(io("cannot remove", &manifest))?;
     } else {
         let left = fs::read_dir(dir).map_err(io("cannot list", dir))?.filter_map(Result::ok);
-        let foreign = left.map(|entry| entry.file_name()).any(|name| {
-            !Table::ALL.iter().any(|table| name.to_str() == Some(table.name()))
-        });
+        let foreign = left
+            .map(|entry| entry.file_name())
+            .any(|name| !Table::ALL.iter().any(|table| name.to_str() == Some(table.name())));
         if foreign {
             return Err(ParquetError::Occupied(dir.to_path_buf()));
         }

@@ -160,7 +160,11 @@ impl Tabular for TopRow {
     const COLUMNS: &'static [(&'static str, Type)] = &[("ranking", Text), ("score", Count), ("node", Text)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.extend([Cell::Text(self.order.name()), Cell::Count(self.score), Cell::Text(self.node.as_str())]);
+        cells.extend([
+            Cell::Text(self.order.name()),
+            Cell::Count(self.score),
+            Cell::Text(self.node.as_str()),
+        ]);
     }
 }
 

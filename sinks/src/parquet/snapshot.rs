@@ -110,8 +110,10 @@ impl Snapshot {
             let dir = entry.map_err(io("cannot list", root))?.path();
             // Without a manifest it was never finished.
             let Ok(text) = fs::read(dir.join(MANIFEST)) else { continue };
-            let manifest = serde_json::from_slice(&text)
-                .map_err(|error| ParquetError::Damaged { path: dir.join(MANIFEST), reason: error.to_string() })?;
+            let manifest = serde_json::from_slice(&text).map_err(|error| ParquetError::Damaged {
+                path: dir.join(MANIFEST),
+                reason: error.to_string(),
+            })?;
             found.push(Self { manifest, dir });
         }
         found.sort_by_key(|snapshot: &Self| snapshot.manifest.epoch);
@@ -138,7 +140,7 @@ impl Snapshot {
         let mut rows = 0;
         for batch in reader {
             let batch = batch?;
-            let column = |index: usize| batch.columns().get(index).map(|column| column.as_any());
+            let column = |index: usize| batch.columns().get(index).map(arrow::array::Array::as_any);
             let tables = column(0).and_then(|column| column.downcast_ref::<UInt32Array>());
             let keys = column(1).and_then(|column| column.downcast_ref::<BinaryArray>());
             let values = column(2).and_then(|column| column.downcast_ref::<BinaryArray>());
@@ -147,12 +149,17 @@ impl Snapshot {
             };
             for index in 0..batch.num_rows() {
                 let tag = u8::try_from(tables.value(index)).ok().and_then(Table::from_tag);
-                let table = tag.ok_or_else(|| damaged(format!("table {} is not known", tables.value(index))))?;
+                let table =
+                    tag.ok_or_else(|| damaged(format!("table {} is not known", tables.value(index))))?;
                 row(table, keys.value(index).to_vec(), values.value(index).to_vec());
                 rows += 1;
             }
         }
-        if rows == self.manifest.rows { Ok(()) } else { Err(damaged(format!("{rows} of its {} rows", self.manifest.rows))) }
+        if rows == self.manifest.rows {
+            Ok(())
+        } else {
+            Err(damaged(format!("{rows} of its {} rows", self.manifest.rows)))
+        }
     }
 }
 
@@ -164,7 +171,10 @@ fn write_ledger(path: &Path, view: &views::Snapshot<'_>) -> Result<u64, ParquetE
     ]));
     let file = File::create(path).map_err(io("cannot make", path))?;
     let level = ::parquet::basic::ZstdLevel::try_new(1).unwrap_or_default();
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_dictionary_enabled(false).build();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_dictionary_enabled(false)
+        .build();
     let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(library(path))?;
     let mut total = 0;
     for table in View::Ledger.tables() {

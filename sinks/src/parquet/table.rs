@@ -79,7 +79,7 @@ impl<R: Tabular> TableWriter<R> {
             open.writer.flush().map_err(library(&open.path))?;
         }
         if open.rows >= PART_ROWS {
-            self.end(&partition.to_owned())?;
+            self.end(partition)?;
         }
         Ok(())
     }
@@ -100,8 +100,10 @@ impl<R: Tabular> TableWriter<R> {
         let level = ::parquet::basic::ZstdLevel::try_new(3).unwrap_or_default();
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         let writer = ArrowWriter::try_new(file, R::schema(), Some(properties)).map_err(library(&path))?;
-        self.open
-            .insert(partition.to_owned(), Open { group: Group::new::<R>(), writer, path, rows: 0, used: self.clock });
+        self.open.insert(
+            partition.to_owned(),
+            Open { group: Group::new::<R>(), writer, path, rows: 0, used: self.clock },
+        );
         Ok(())
     }
 

@@ -131,7 +131,6 @@ impl SearchIndex {
     }
 
     /// Prepares the removal of every document. Their pages go with the next epochs, or with [`Self::compact`].
-    #[must_use]
     pub fn clear(&self) -> Staged {
         stage::clear(self)
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 /// fewer than this many segments a level.
 const FAN: usize = 8;
 
-/// The most segments that one merge reads.
+/// The most neighbours of a size that one merge reads.
 const MOST: usize = 16;
 
 /// What counts of a segment.
@@ -20,17 +20,17 @@ pub(super) struct Weight {
 /// The neighbours to merge next, by number; perhaps a single one, to be rid of its dead. `small` is what the lowest
 /// level is made of, in bytes.
 pub(super) fn choose(segments: &[Weight], small: u64) -> Option<Range<usize>> {
-    let levels = segments.iter().map(|segment| level(segment.bytes, small));
-    let highest = levels.clone().max()?;
-    for level in 0..=highest {
+    let levels: Vec<u32> = segments.iter().map(|segment| level(segment.bytes, small)).collect();
+    for of in 0..=levels.iter().copied().max()? {
+        // Smaller ones between are taken along: what is merged must be neighbours.
         let mut start = 0;
-        for (at, of) in levels.clone().chain([u32::MAX]).enumerate() {
-            if of > level {
-                if at - start >= FAN {
-                    return Some(start..at.min(start + MOST));
-                }
-                start = at + 1;
+        for run in levels.split_inclusive(|level| *level > of) {
+            let at_level = |at: &usize| levels[*at] == of;
+            let peers: Vec<usize> = (start..start + run.len()).filter(at_level).take(MOST).collect();
+            if let ([first, .., last], FAN..) = (peers.as_slice(), peers.len()) {
+                return Some(*first..*last + 1);
             }
+            start += run.len();
         }
     }
     let rotten = |segment: &Weight| segment.dead * 4 >= segment.documents.max(1);
@@ -73,8 +73,8 @@ mod tests {
         assert_eq!(choose(&weights(&[MIB; 20]), SMALL), Some(0..16));
         assert_eq!(choose(&weights(&[&[20 * MIB], &[MIB; 8][..], &[3 * MIB]].concat()), SMALL), Some(1..9));
         assert_eq!(choose(&weights(&[&[MIB; 4][..], &[20 * MIB], &[MIB; 4]].concat()), SMALL), None);
-        let small_and_large = [&[3 * MIB; 4][..], &[MIB], &[3 * MIB; 3]].concat();
-        assert_eq!(choose(&weights(&small_and_large), SMALL), Some(0..8));
+        let small_between = [&[3 * MIB; 4][..], &[MIB], &[3 * MIB; 4], &[MIB]].concat();
+        assert_eq!(choose(&weights(&small_between), SMALL), Some(0..9));
     }
 
     #[test]

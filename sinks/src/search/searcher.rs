@@ -42,6 +42,6 @@ impl Searcher {
     /// What finds a query's words in the texts of its hits.
     #[must_use]
     pub fn highlighter(&self, query: &Query) -> Highlighter {
-        Highlighter::new(query, self.state.counts.langs.keys().copied())
+        Highlighter::new(query, &self.state.counts.langs.keys().copied())
     }
 }

@@ -3,16 +3,14 @@
 use super::{
     Limits, SearchError, SearchIndex, Writer, fingerprint, keys,
     policy::{self, Weight},
-    segment::{
-        DocumentCursor, Head, Merge, NewPage, Part, Segment, SegmentInfo, TermCursor, invert, locator,
-    },
+    segment::{Head, Merge, NewPage, Part, Segment, SegmentInfo, invert},
     state::{Counts, Log, State, decode_log, encode_log},
 };
 use crate::{
     store::{Store, Write},
     views::Fingerprint,
 };
-use springline_model::{Uri, rows::PostingsRow, text::Lang};
+use springline_model::{rows::PostingsRow, text::Lang};
 use std::{ops::Range, sync::Arc};
 
 /// Pages of what is not needed any more that are deleted an epoch: a batch of many writes holds up readers.
@@ -164,7 +162,7 @@ impl Stage {
 
     /// Marks documents dead, and takes them out of the log. Those that come must not be there then.
     fn take_out(&mut self, gone: &[PostingsRow], come: &[PostingsRow]) -> Result<(), SearchError> {
-        let found = find(&self.state, gone.iter().chain(come).map(|row| &row.uri).collect())?;
+        let found = self.state.find(&gone.iter().chain(come).map(|row| &row.uri).collect::<Vec<_>>())?;
         let mut logged = Vec::new();
         for (row, number) in gone.iter().zip(&found) {
             let Some(number) = *number else { return Err(SearchError::Missing { uri: row.uri.clone() }) };
@@ -314,7 +312,9 @@ impl Stage {
             None => {
                 // The pages of a segment that this epoch flushed are not in the store before the epoch is.
                 let readable = self.state.stored.len().min(self.base.stored.len());
-                let Some(range) = choose(&self.weights(&self.state.stored[..readable])) else { return Ok(()) };
+                let Some(range) = choose(&self.weights(&self.state.stored[..readable])) else {
+                    return Ok(());
+                };
                 let inputs = self.state.stored[range].to_vec();
                 Merge::new(self.next_segment(), inputs, &self.state.dead)
             }
@@ -373,29 +373,4 @@ impl Stage {
 fn langs(row: &PostingsRow) -> impl Iterator<Item = Lang> {
     let names = row.terms.iter().filter_map(|term| std::str::from_utf8(term.name.strip_prefix(b"l")?).ok());
     names.filter_map(Lang::from_tag).collect::<Vec<_>>().into_iter()
-}
-
-/// The number of each live document; asked in any order.
-fn find(state: &State, uris: Vec<&Uri>) -> Result<Vec<Option<u32>>, SearchError> {
-    let mut names: Vec<([u8; 9], usize)> =
-        uris.iter().enumerate().map(|(at, uri)| (locator(uri), at)).collect();
-    names.sort_unstable();
-    let mut found = vec![None; uris.len()];
-    // The newest first: what was changed lately is changed again.
-    for segment in state.segments().rev() {
-        let mut terms = TermCursor::new(segment.clone());
-        let mut documents = DocumentCursor::new(segment.clone());
-        let mut last = None;
-        for (name, at) in names.iter().filter(|(_, at)| found[*at].is_none()).copied().collect::<Vec<_>>() {
-            let Some(info) = terms.find(&name)? else { continue };
-            for number in segment.numbers(&info, &mut last)? {
-                let document = documents.find(number)?;
-                let same = document.is_some_and(|document| document.uri == uris[at].as_str().as_bytes());
-                if same && !state.dead.contains(number) {
-                    found[at] = Some(number);
-                }
-            }
-        }
-    }
-    Ok(found)
 }

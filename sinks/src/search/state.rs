@@ -4,11 +4,12 @@ use super::{
     FORMAT, SearchError,
     dead::Dead,
     keys,
-    segment::{Segment, SegmentInfo, invert},
+    segment::{DocumentCursor, Segment, SegmentInfo, TermCursor, invert, locator},
 };
 use crate::store::{Store, Write};
 use serde::{Deserialize, Serialize};
 use springline_model::{
+    Uri,
     rows::PostingsRow,
     text::{Lang, varint},
 };
@@ -50,7 +51,7 @@ pub(super) struct Counts {
 /// A log entry: the documents of a small epoch, as they came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Log {
-    /// The number of its first document: its key.
+    /// The number that its first document had when it was written: its key.
     pub(super) first: u32,
     /// The number of its last.
     pub(super) last: u32,
@@ -86,10 +87,10 @@ impl State {
         }
         each(&**store, b'd', |key, value| state.dead.restore(keys::number(key) as u16, value))?;
         let mut rows = Vec::new();
-        each(&**store, b'l', |_, value| {
+        each(&**store, b'l', |key, value| {
             let entry = decode_log(value)?;
-            if let (Some((first, _)), Some((last, _))) = (entry.first(), entry.last()) {
-                state.logs.push(Log { first: *first, last: *last });
+            if let Some((last, _)) = entry.last() {
+                state.logs.push(Log { first: keys::number(key), last: *last });
             }
             rows.extend(entry);
             Ok(())
@@ -108,6 +109,32 @@ impl State {
         let bytes = postcard::to_extend(&stored, FORMAT.to_be_bytes().to_vec());
         // Plain data encodes into memory; if it did not, the index would not open and be built again.
         Write::Put(keys::state(), bytes.unwrap_or_default())
+    }
+
+    /// The number of each live document; asked in any order.
+    pub(super) fn find(&self, uris: &[&Uri]) -> Result<Vec<Option<u32>>, SearchError> {
+        let mut names: Vec<([u8; 9], usize)> =
+            uris.iter().enumerate().map(|(at, uri)| (locator(uri), at)).collect();
+        names.sort_unstable();
+        let mut found = vec![None; uris.len()];
+        // The newest first: what was changed lately is changed again.
+        for segment in self.segments().rev() {
+            let mut terms = TermCursor::new(segment.clone());
+            let mut documents = DocumentCursor::new(segment.clone());
+            let mut last = None;
+            for (name, at) in names.iter().filter(|(_, at)| found[*at].is_none()).copied().collect::<Vec<_>>()
+            {
+                let Some(info) = terms.find(&name)? else { continue };
+                for number in segment.numbers(&info, &mut last)? {
+                    let document = documents.find(number)?;
+                    let same = document.is_some_and(|document| document.uri == uris[at].as_str().as_bytes());
+                    if same && !self.dead.contains(number) {
+                        found[at] = Some(number);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Where the numbers of the documents in memory begin.

@@ -132,7 +132,8 @@ fn is_atomic(engine: Engine) {
     let dir = tempfile::tempdir().unwrap();
     let store = opened(engine, dir.path());
     let batch = |number: u32| {
-        let write = |key: u8| put(&[1, key], &[&number.to_be_bytes()[..], &vec![key; key as usize * 97]].concat());
+        let write =
+            |key: u8| put(&[1, key], &[&number.to_be_bytes()[..], &vec![key; key as usize * 97]].concat());
         (0..100).map(write).collect::<Vec<_>>()
     };
     let whole = |store: &dyn Store| {

@@ -107,7 +107,10 @@ impl StoreError {
         }
     }
 
-    pub(super) fn engine(engine: Engine, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn engine(
+        engine: Engine,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self::Engine { engine, source: source.into() }
     }
 }

@@ -4,7 +4,9 @@
 //! about twice the live bytes, and a journal of at most 64 MiB. A batch reaches the system at its commit (so that
 //! a killed process loses nothing) and the disk at `sync`.
 
-use super::{Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded};
+use super::{
+    Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
+};
 use ::fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{
     ops::Bound,
@@ -83,7 +85,11 @@ impl Store for FjallStore {
             Ok((key.to_vec(), value.to_vec()))
         };
         let range = self.rows.range::<&[u8], _>((from, to));
-        if reverse { range.rev().take(limit).map(pair).collect() } else { range.take(limit).map(pair).collect() }
+        if reverse {
+            range.rev().take(limit).map(pair).collect()
+        } else {
+            range.take(limit).map(pair).collect()
+        }
     }
 
     fn sync(&self) -> Result<(), StoreError> {

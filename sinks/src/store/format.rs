@@ -50,7 +50,10 @@ mod tests {
         let store = MemoryStore::default();
         check(&store, Engine::Memory, Path::new("dir")).unwrap();
         check(&store, Engine::Memory, Path::new("dir")).unwrap();
-        assert!(matches!(checked(b"springline store\0\x02memory"), Err(StoreError::Version { found: 2, .. })));
+        assert!(matches!(
+            checked(b"springline store\0\x02memory"),
+            Err(StoreError::Version { found: 2, .. })
+        ));
         assert!(matches!(checked(b"springline store\0\x01sled"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"springline store\0"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"else"), Err(StoreError::Foreign { .. })));

@@ -17,7 +17,9 @@
 //! - It panics on some damage: opening is guarded, and the store is then rebuilt from the journal.
 //! - No compression, no thread of its own that flushes.
 
-use super::{Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded};
+use super::{
+    Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
+};
 use ::sled::{Batch, Db, Error, IVec, Tree};
 use parking_lot::Mutex;
 use std::{
@@ -188,7 +190,11 @@ impl Store for SledStore {
             Ok((key.to_vec(), self.whole(&key, &stored)?))
         };
         let range = self.tree.range::<&[u8], _>((from, to));
-        if reverse { range.rev().take(limit).map(pair).collect() } else { range.take(limit).map(pair).collect() }
+        if reverse {
+            range.rev().take(limit).map(pair).collect()
+        } else {
+            range.take(limit).map(pair).collect()
+        }
     }
 
     fn sync(&self) -> Result<(), StoreError> {

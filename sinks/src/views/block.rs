@@ -160,7 +160,10 @@ mod tests {
     #[test]
     fn long_values_keep_their_length() {
         let rows = BTreeMap::from([(vec![1; 300], vec![7; 3_000_000])]);
-        assert_eq!(Rows::read(Table::Nodes, &write(&rows)).unwrap().iter().next().unwrap().1.len(), 3_000_000);
+        assert_eq!(
+            Rows::read(Table::Nodes, &write(&rows)).unwrap().iter().next().unwrap().1.len(),
+            3_000_000
+        );
     }
 
     /// What version 1 of the store looks like. If this fails, raise the store's version.

@@ -95,7 +95,12 @@ mod tests {
 
     #[test]
     fn adds_and_takes_back() {
-        let rows = [(Table::Nodes, "a", "1"), (Table::Nodes, "b", "1"), (Table::Authors, "a", "1"), (Table::Nodes, "a", "2")];
+        let rows = [
+            (Table::Nodes, "a", "1"),
+            (Table::Nodes, "b", "1"),
+            (Table::Authors, "a", "1"),
+            (Table::Nodes, "a", "2"),
+        ];
         let mut all = Fingerprint::default();
         for (table, key, value) in rows {
             all.add(table, key.as_bytes(), value.as_bytes());
@@ -127,7 +132,8 @@ mod tests {
                 attrs: Default::default(),
             })
         };
-        let row = |rev, text: &str| RecordRow { rev: Rev(rev), source: SourceId::new("s"), record: record(text) };
+        let row =
+            |rev, text: &str| RecordRow { rev: Rev(rev), source: SourceId::new("s"), record: record(text) };
         assert_eq!(of(&row(1, "x")), of(&row(1_000_000, "x")));
         assert_ne!(of(&row(1, "x")), of(&row(1, "y")));
 

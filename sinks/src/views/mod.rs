@@ -265,7 +265,12 @@ impl Views {
 
     /// One atomic batch of writes, postings and state; from then on readers see them. The caller holds the writer's
     /// lock.
-    fn commit(&self, state: State, mut writes: Vec<Write>, mut staged: Option<Staged>) -> Result<(), ViewsError> {
+    fn commit(
+        &self,
+        state: State,
+        mut writes: Vec<Write>,
+        mut staged: Option<Staged>,
+    ) -> Result<(), ViewsError> {
         writes.push(state.write()?);
         staged.iter_mut().for_each(|staged| writes.append(&mut staged.writes));
         let epoch = state.epoch;

@@ -63,7 +63,11 @@ pub(super) fn visit(
     mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
     let mut show_block = |block: &[u8]| {
-        if reverse { show_backward(table, block, from, to, &mut show) } else { show_forward(table, block, from, to, &mut show) }
+        if reverse {
+            show_backward(table, block, from, to, &mut show)
+        } else {
+            show_forward(table, block, from, to, &mut show)
+        }
     };
     // What is left to ask the store for: [low, high).
     let mut low = vec![table as u8];
@@ -158,7 +162,8 @@ impl Edit<'_> {
         let (mut end, mut next) = self.extent(&first, start, true)?;
         let mut old = vec![first];
         loop {
-            let read: Result<Vec<_>, _> = old.iter().map(|(_, block)| Rows::read(self.table, block)).collect();
+            let read: Result<Vec<_>, _> =
+                old.iter().map(|(_, block)| Rows::read(self.table, block)).collect();
             let read = read?;
             let rows = self.merge(&read, &self.changes[start..end])?;
             let sizes = sizes(&rows);
@@ -181,7 +186,8 @@ impl Edit<'_> {
     fn extent(&self, block: &Pair, start: usize, inside: bool) -> Result<(usize, Option<Pair>), ViewsError> {
         let rows = Rows::read(self.table, &block.1)?;
         let changes = &self.changes[start..];
-        let sure = rows.last_key().map_or(0, |last| changes.partition_point(|change| change.key.as_slice() <= last));
+        let sure =
+            rows.last_key().map_or(0, |last| changes.partition_point(|change| change.key.as_slice() <= last));
         let sure = sure.max(usize::from(inside));
         let Some(unsure) = changes.get(sure) else { return Ok((start + sure, None)) };
         // Most often there is one change here and the next one is far away.

@@ -39,6 +39,12 @@ impl Reader {
         *self.0.applied.borrow()
     }
 
+    /// When the last epoch applied was sealed.
+    #[must_use]
+    pub fn clock(&self) -> Timestamp {
+        self.0.gate.read().clock
+    }
+
     /// Follows the last epoch applied.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Epoch> {
@@ -166,7 +172,9 @@ impl Snapshot<'_> {
         }
         let (mut from, mut to) = (scan.prefix.clone(), end_of(&scan.prefix));
         match &scan.after {
-            Some(after) if scan.reverse => to = Some(to.map_or_else(|| after.clone(), |to| to.min(after.clone()))),
+            Some(after) if scan.reverse => {
+                to = Some(to.map_or_else(|| after.clone(), |to| to.min(after.clone())));
+            }
             Some(after) => from = from.max([after, &[0][..]].concat()),
             None => {}
         }

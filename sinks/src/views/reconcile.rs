@@ -85,7 +85,8 @@ impl Views {
         }
         View::ALL.iter().for_each(|view| state.invalidate(*view));
         (state.epoch, state.clock) = (epoch, at);
-        let writes = positions.iter().map(|(partition, position)| write_position(partition, position)).collect();
+        let writes =
+            positions.iter().map(|(partition, position)| write_position(partition, position)).collect();
         self.make(View::Ledger, ledger, state, writes)?;
         self.0.positions.lock().extend(positions);
         Ok(())
@@ -112,7 +113,10 @@ impl Views {
                 Compared::Whole(differs) => differs,
                 Compared::Damaged(wanted) => {
                     self.clear(view, table)?;
-                    wanted.into_iter().map(|(key, value)| RowChange { key, old: None, new: Some(value) }).collect()
+                    wanted
+                        .into_iter()
+                        .map(|(key, value)| RowChange { key, old: None, new: Some(value) })
+                        .collect()
                 }
             };
             corrections.count(&differs);

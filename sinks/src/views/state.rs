@@ -163,7 +163,10 @@ mod tests {
         state.table(Table::Nodes).add(Table::Nodes, b"a", b"b");
         let at = Timestamp(-5);
         state.advance(&EpochCommit { epoch: Epoch(7), at, execution: 0, advances: vec![], events: 0 });
-        assert_eq!((state.stamp(View::Search).applied, state.stamp(View::Catalog).applied), (Epoch(0), Epoch(7)));
+        assert_eq!(
+            (state.stamp(View::Search).applied, state.stamp(View::Catalog).applied),
+            (Epoch(0), Epoch(7))
+        );
         assert_eq!(state.fingerprint(View::Catalog).rows, 1);
         let positions = ["", "garden/a", "garden/a\0b", "é\u{10FFFF}"].map(|name| {
             (Partition { source: SourceId::new("s"), name: name.into() }, Position(format!("at {name}")))

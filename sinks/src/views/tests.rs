@@ -64,7 +64,8 @@ fn changes(oracle: &mut Tables, cells: BTreeMap<(usize, u16), Option<(u8, usize)
             None => rows.remove(&key),
         };
         let list = changes.tables.entry(table).or_default();
-        let mut push = |value: &Vec<u8>, diff| list.push(Change { key: key.clone(), value: value.clone(), diff });
+        let mut push =
+            |value: &Vec<u8>, diff| list.push(Change { key: key.clone(), value: value.clone(), diff });
         push(&vec![1], 1);
         new.iter().for_each(|new| push(new, 1));
         old.iter().for_each(|old| push(old, -1));
@@ -79,7 +80,8 @@ fn check(views: &Views, oracle: &Tables, epoch: u64) {
     reader.read(|snapshot| {
         assert_eq!((snapshot.epoch(), snapshot.clock()), (Epoch(epoch), Timestamp(epoch.cast_signed() * 10)));
         for table in TABLES {
-            let rows: Vec<Pair> = oracle.get(&table).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let rows: Vec<Pair> =
+                oracle.get(&table).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
             let scan = Scan { limit: usize::MAX, ..Scan::default() };
             assert_eq!(snapshot.scan_raw(table, &scan).unwrap(), rows);
             packed::tests::check(&*views.0.shared.store, table);
@@ -195,7 +197,8 @@ fn cursors_page_in_both_directions() {
         }
         assert_eq!(seen, expected);
     }
-    let outside = Scan { prefix: prefix.clone(), after: Some(node(500).key_bytes()), reverse: false, limit: 9 };
+    let outside =
+        Scan { prefix: prefix.clone(), after: Some(node(500).key_bytes()), reverse: false, limit: 9 };
     assert!(nodes(&views, &outside).is_empty());
     assert_eq!(nodes(&views, &Scan { reverse: true, ..outside.clone() })[0], 399);
     assert_eq!(nodes(&views, &Scan { after: Some(node(5).key_bytes()), ..outside.clone() })[0], 300);
@@ -249,7 +252,8 @@ fn a_view_without_version_waits_for_its_rows() {
     changes.push(&node(2), 1);
     assert!(matches!(views.apply(&commit(3), changes.clone()), Err(ViewsError::Stale(View::Catalog))));
     let rows = [node(1), node(3)].map(|row| (row.key_bytes(), row.value_bytes()));
-    let done = views.reconcile(View::Catalog, BTreeMap::from([(Table::Nodes, rows.to_vec())]), vec![]).unwrap();
+    let done =
+        views.reconcile(View::Catalog, BTreeMap::from([(Table::Nodes, rows.to_vec())]), vec![]).unwrap();
     assert_eq!(done, Corrections { added: 1, removed: 0, changed: 0 });
     assert_eq!(views.status(View::Catalog).applied, Epoch(2));
     views.apply(&commit(3), changes).unwrap();
@@ -274,7 +278,8 @@ fn a_large_reconciliation_goes_in_batches() {
 #[test]
 fn a_snapshot_fills_an_empty_store_only() {
     let views = memory();
-    let positions = BTreeMap::from([(Partition { source: SourceId::new("s"), name: "p".into() }, Position("9".into()))]);
+    let positions =
+        BTreeMap::from([(Partition { source: SourceId::new("s"), name: "p".into() }, Position("9".into()))]);
     let ledger = BTreeMap::from([(Table::Records, vec![row(1, (1, 1))])]);
     views.restore(Epoch(7), Timestamp(70), positions.clone(), ledger.clone()).unwrap();
     assert_eq!((views.applied(), views.positions()), (Epoch(7), positions.clone()));
@@ -352,17 +357,17 @@ fn documents_come_and_go_with_their_epoch() {
     let refused = views.apply(&commit(2), Changes { postings: put(&[&a]), ..Changes::default() });
     assert!(matches!(refused, Err(ViewsError::Search(_))));
     views.apply(&commit(2), Changes { postings: vec![(a.clone(), -1)], ..Changes::default() }).unwrap();
-    check(&views, &[b.clone()]);
+    check(&views, std::slice::from_ref(&b));
     views.sync().unwrap();
     drop(views);
 
     let views = open();
-    check(&views, &[b.clone()]);
+    check(&views, std::slice::from_ref(&b));
     let many: Vec<PostingsRow> = (0..3000).map(|n| document(&format!("d{n}"), "word")).collect();
     let done = views.reconcile(View::Search, BTreeMap::new(), many.clone()).unwrap();
     assert_eq!(done, Corrections { added: 3000, removed: 1, changed: 0 });
     check(&views, &many);
-    let more = [&many[..], &[c.clone()]].concat();
+    let more = [&many[..], std::slice::from_ref(&c)].concat();
     let done = views.reconcile(View::Search, BTreeMap::new(), more.clone()).unwrap();
     assert_eq!(done, Corrections { added: 1, removed: 0, changed: 0 });
     check(&views, &more);

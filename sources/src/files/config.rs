@@ -83,9 +83,9 @@ impl FilesConfig {
         match (&self.garden, self.agora) {
             (None, false) => wrong("one of `garden = \"<user>\"` and `agora = true` must be set"),
             (Some(_), true) => wrong("`garden` and `agora` exclude each other"),
-            (Some(user), false) if !crate::place::is_name(user) => {
-                wrong("`garden` must be a plain name: not empty, no `/`, no control characters, no leading `.`")
-            }
+            (Some(user), false) if !crate::place::is_name(user) => wrong(
+                "`garden` must be a plain name: not empty, no `/`, no control characters, no leading `.`",
+            ),
             _ if self.debounce_ms > 10_000 => wrong("`debounce_ms` must be at most 10000"),
             _ => Ok(()),
         }

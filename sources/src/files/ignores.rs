@@ -116,7 +116,9 @@ impl Ignores {
             if name == GITIGNORE && !self.gitignore {
                 continue;
             }
-            let Ok((bytes, _)) = open::read(&self.root.join(dir).join(name), MAX_IGNORE_BYTES) else { continue };
+            let Ok((bytes, _)) = open::read(&self.root.join(dir).join(name), MAX_IGNORE_BYTES) else {
+                continue;
+            };
             for line in String::from_utf8_lossy(&bytes).lines() {
                 // A line that makes no sense is no reason to index what the others leave out.
                 if builder.add_line(None, line).is_ok() {

@@ -82,7 +82,9 @@ mod tests {
             path
         };
         let leads = |path: &Path| follow(path, &garden, false);
-        assert!(matches!(leads(&link("a/x.md", "l1.md")), Leads::File(real, _) if real == garden.join("a/x.md")));
+        assert!(
+            matches!(leads(&link("a/x.md", "l1.md")), Leads::File(real, _) if real == garden.join("a/x.md"))
+        );
         let folder = link("../a", "a/../l2");
         let folder_leads = leads(&folder);
         assert!(matches!(folder_leads, Leads::Refused(_)), "{folder_leads:?}");

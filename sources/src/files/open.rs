@@ -117,11 +117,9 @@ fn failed(error: io::Error) -> Unreadable {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Unreadable::Gone,
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Unreadable::Gone,
         // A socket can't be opened at all.
-        _ if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => Unreadable::Refused {
-            reason: "not a regular file".to_owned(),
-            bytes: 0,
-            head: Vec::new(),
-        },
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+            Unreadable::Refused { reason: "not a regular file".to_owned(), bytes: 0, head: Vec::new() }
+        }
         _ => Unreadable::Failed(error),
     }
 }
@@ -149,7 +147,8 @@ mod tests {
         }
         assert!(matches!(read(&path("b.md"), 4), Err(Unreadable::Gone)));
 
-        rustix::fs::mknodat(rustix::fs::CWD, path("f.md"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("f.md"), rustix::fs::FileType::Fifo, Mode::RWXU, 0)
+            .unwrap();
         let _socket = UnixListener::bind(path("s.md")).unwrap();
         std::os::unix::fs::symlink(path("a.md"), path("l.md")).unwrap();
         for name in ["f.md", "s.md", "."] {

@@ -59,8 +59,7 @@ impl FileReader {
             }
         };
         let (place, relative) = self.layout.locate(path);
-        let facts =
-            FileFacts { place, relative: &relative, at: stamp.at(), commit: None, committer: None };
+        let facts = FileFacts { place, relative: &relative, at: stamp.at(), commit: None, committer: None };
         match formats::read(&facts, &bytes) {
             Ok(record) => out.put(record, stamp.bytes),
             Err(refused) => self.refuse(path, sent, refused.to_string(), stamp.bytes, &bytes, out),

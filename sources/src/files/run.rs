@@ -195,7 +195,8 @@ impl Run {
 
     /// Takes in what the ledger has.
     async fn recall(&mut self, mut tree: Tree) -> Result<Tree, SourceError> {
-        let (known, position, desk) = (Arc::clone(&self.known), self.position.clone(), Arc::clone(&self.desk));
+        let (known, position, desk) =
+            (Arc::clone(&self.known), self.position.clone(), Arc::clone(&self.desk));
         let (tree, positions) = blocking(move || {
             let positions: BTreeMap<String, Position> =
                 known.partitions(&desk.source)?.into_iter().map(|(p, at)| (p.name, at)).collect();
@@ -216,7 +217,11 @@ impl Run {
         })
         .await??;
         for (name, at) in positions {
-            if at == self.position { self.current.insert(name) } else { self.behind.insert(name) };
+            if at == self.position {
+                self.current.insert(name)
+            } else {
+                self.behind.insert(name)
+            };
         }
         Ok(tree)
     }

@@ -167,14 +167,18 @@ impl Scanner {
     fn look_along(&mut self, spot: Spot, folders: &mut Vec<Spot>, found: &mut Findings) {
         let leads = match fs::canonicalize(self.root.join(self.layout.home(&spot.path))) {
             Ok(boundary) => links::follow(&spot.real, &boundary, spot.linked),
-            Err(error) => Leads::Refused(format!("a symbolic link in a garden that can't be entered: {error}")),
+            Err(error) => {
+                Leads::Refused(format!("a symbolic link in a garden that can't be entered: {error}"))
+            }
         };
         if self.ignores.leaves_out(&spot.path, matches!(leads, Leads::Folder(_))) {
             return;
         }
         let wanted = self.is_wanted(&spot.path);
         let what = match leads {
-            _ if spot.path.to_str().is_none() => Found::Refused { reason: "the name is not UTF-8".to_owned() },
+            _ if spot.path.to_str().is_none() => {
+                Found::Refused { reason: "the name is not UTF-8".to_owned() }
+            }
             Leads::Folder(real) => {
                 self.remember(&spot.path, &real);
                 folders.push(Spot { path: spot.path, real, linked: true });

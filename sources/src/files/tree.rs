@@ -143,7 +143,9 @@ impl Tree {
         for path in missing(&self.entries, start, &found) {
             self.entries.remove(&path);
             // The ledger knows a name that is not UTF-8 only by its spelling in UTF-8: that one is no file.
-            let respelled = || found.keys().any(|f| f.to_str().is_none() && f.to_string_lossy() == path.to_string_lossy());
+            let respelled = || {
+                found.keys().any(|f| f.to_str().is_none() && f.to_string_lossy() == path.to_string_lossy())
+            };
             if !path.to_string_lossy().contains(char::REPLACEMENT_CHARACTER) || !respelled() {
                 push(Job::Gone { path });
             }
@@ -159,9 +161,7 @@ impl Tree {
                     let seen = if stamp.is_fresh(now) { Seen::Unsure } else { Seen::As(stamp) };
                     (seen, Some(Job::Read { path: path.clone(), real, sent }))
                 }
-                Found::Refused { reason } | Found::OutOfReach { reason }
-                    if matches!(before, Some(Seen::Refused(before)) if **before == *reason) =>
-                {
+                Found::Refused { reason } | Found::OutOfReach { reason } if matches!(before, Some(Seen::Refused(before)) if **before == *reason) => {
                     (Seen::Refused(reason.into()), None)
                 }
                 Found::Refused { reason } => (

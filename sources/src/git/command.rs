@@ -94,7 +94,8 @@ pub(crate) struct Git<'a> {
 impl Git<'_> {
     /// Runs it; gives what it printed.
     pub(crate) async fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<String, GitError> {
-        let what = arguments.first().map_or_else(String::new, |first| first.as_ref().to_string_lossy().into_owned());
+        let what =
+            arguments.first().map_or_else(String::new, |first| first.as_ref().to_string_lossy().into_owned());
         let mut child = self.command(arguments).spawn().map_err(GitError::Run)?;
         let mut group = Group(child.id());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -226,7 +227,9 @@ pub(crate) fn redact(text: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + 3);
         clean.push_str(before);
-        let end = after.find(|c: char| c == '/' || c == '\'' || c == '"' || c.is_whitespace()).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c == '/' || c == '\'' || c == '"' || c.is_whitespace())
+            .unwrap_or(after.len());
         rest = match after[..end].rfind('@') {
             Some(at) => &after[at + 1..],
             None => after,
@@ -269,7 +272,10 @@ mod tests {
         let hooks = git.run(&["config", "--show-scope", "--get-all", "core.hooksPath"]).await.unwrap();
         assert_eq!(hooks.trim(), "command\t/dev/null");
         let scopes = git.run(&["config", "--list", "--show-scope"]).await.unwrap();
-        assert!(scopes.lines().all(|line| line.starts_with("command") || line.starts_with("local")), "{scopes}");
+        assert!(
+            scopes.lines().all(|line| line.starts_with("command") || line.starts_with("local")),
+            "{scopes}"
+        );
         let refused = git.run(&["ls-remote", "--", "https://127.0.0.1:1/x"]).await.unwrap_err();
         assert!(refused.to_string().contains("not allowed"), "{refused}");
     }

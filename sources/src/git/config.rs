@@ -116,7 +116,9 @@ impl GitConfig {
     /// Says what makes no sense.
     pub(crate) fn check(&self) -> Result<(), SourceError> {
         if self.gardens.is_empty() && self.sources_yaml.is_none() {
-            return Err(SourceError::Config("`gardens` or `sources_yaml` must name at least one garden".into()));
+            return Err(SourceError::Config(
+                "`gardens` or `sources_yaml` must name at least one garden".into(),
+            ));
         }
         if self.parallel == 0 {
             return Err(SourceError::Config("`parallel` must be at least 1".into()));
@@ -140,13 +142,19 @@ impl GitConfig {
         Transport::of(&garden.url)?.check(self)?;
         if let Some(branch) = &garden.branch {
             let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
-            if branch.is_empty() || branch.starts_with(['-', '/']) || branch.contains("..") || branch.contains(odd) {
+            if branch.is_empty()
+                || branch.starts_with(['-', '/'])
+                || branch.contains("..")
+                || branch.contains(odd)
+            {
                 return Err(format!("`{branch}` is no branch name"));
             }
         }
         for prefix in &garden.path_prefixes {
             if prefix.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
-                return Err(format!("the prefix `{prefix}` must be a folder path such as `docs` or `docs/en`"));
+                return Err(format!(
+                    "the prefix `{prefix}` must be a folder path such as `docs` or `docs/en`"
+                ));
             }
         }
         Ok(())
@@ -228,7 +236,15 @@ mod tests {
         ] {
             assert_eq!(Transport::of(url), want, "{url}");
         }
-        for url in ["", "--upload-pack=x", "ext::sh -c id", "ext::https://x", "ftp://x", "ssh://-oProxyCommand=x", "a\nb"] {
+        for url in [
+            "",
+            "--upload-pack=x",
+            "ext::sh -c id",
+            "ext::https://x",
+            "ftp://x",
+            "ssh://-oProxyCommand=x",
+            "a\nb",
+        ] {
             assert!(Transport::of(url).is_err(), "{url}");
         }
     }

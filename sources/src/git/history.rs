@@ -111,7 +111,8 @@ pub(crate) fn walk(
     limits: &Limits,
 ) -> Result<History, HistoryError> {
     let mut missed: HashSet<ObjectId> = lookout.iter().copied().collect();
-    let mut walker = Walker { objects, scope, limits, history: History::default(), path: Vec::new(), trees: 0 };
+    let mut walker =
+        Walker { objects, scope, limits, history: History::default(), path: Vec::new(), trees: 0 };
     let mut buffer = Vec::new();
     let mut id = tip;
     let mut head = Head::read(objects, id, &mut buffer)?;
@@ -150,7 +151,8 @@ pub(crate) fn list(
     tip: ObjectId,
     limits: &Limits,
 ) -> Result<Vec<Box<[u8]>>, HistoryError> {
-    let mut walker = Walker { objects, scope, limits, history: History::default(), path: Vec::new(), trees: 0 };
+    let mut walker =
+        Walker { objects, scope, limits, history: History::default(), path: Vec::new(), trees: 0 };
     let mut buffer = Vec::new();
     let head = Head::read(objects, tip, &mut buffer)?;
     walker.read_tree(Some(head.tree), &mut buffer)?;
@@ -181,7 +183,8 @@ impl Head {
         let parent = iter().parent_ids().next();
         // A commit with an odd author is still a commit.
         let author = iter().author().ok();
-        let at = author.and_then(|author| author.time().ok()).or_else(|| iter().committer().ok()?.time().ok());
+        let at =
+            author.and_then(|author| author.time().ok()).or_else(|| iter().committer().ok()?.time().ok());
         let commit = Commit {
             id: id.to_string(),
             at: Timestamp::from_secs(at.map_or(0, |at| at.seconds)),
@@ -260,7 +263,9 @@ impl<F: Find> Walker<'_, F> {
         }
         self.trees += 1;
         if self.trees > MAX_TREES {
-            return Err(HistoryError::TooLarge(format!("the history compares more than {MAX_TREES} folders")));
+            return Err(HistoryError::TooLarge(format!(
+                "the history compares more than {MAX_TREES} folders"
+            )));
         }
         let id = |entry: TreeEntry<'_>| ObjectId::from(*entry.id);
         let (mut old_tree, mut new_tree) = (Vec::new(), Vec::new());

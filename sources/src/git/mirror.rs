@@ -110,7 +110,8 @@ impl Mirror {
     /// Fetches the branch.
     pub(crate) async fn fetch(&self) -> Result<(), GitError> {
         self.prepare().await?;
-        let limit = if self.tip().is_ok_and(|tip| tip.is_some()) { self.fetch_limit } else { self.clone_limit };
+        let limit =
+            if self.tip().is_ok_and(|tip| tip.is_some()) { self.fetch_limit } else { self.clone_limit };
         let refspec = format!("+{}:{TIP}", self.wanted());
         let git = Git { max_bytes: Some(self.max_bytes), ..self.git(Some(self.transport), limit) };
         let options = ["--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
@@ -147,7 +148,8 @@ impl Mirror {
     /// The commits whose sending began.
     pub(crate) fn sendings(&self) -> Sendings {
         // What can't be read is not known, and then everything is sent.
-        fs::read_to_string(self.directory.join(SENDING)).map_or_else(|_| Sendings::default(), |t| Sendings::parse(&t))
+        fs::read_to_string(self.directory.join(SENDING))
+            .map_or_else(|_| Sendings::default(), |t| Sendings::parse(&t))
     }
 
     /// Writes that list.
@@ -172,7 +174,8 @@ impl Mirror {
             return Ok(());
         }
         self.remove().and_then(|()| fs::create_dir_all(&self.directory)).map_err(GitError::Folder)?;
-        let arguments = ["init", "--bare", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main"];
+        let arguments =
+            ["init", "--bare", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main"];
         self.git(None, self.fetch_limit).run(&arguments).await.map(drop)
     }
 

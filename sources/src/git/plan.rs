@@ -85,11 +85,17 @@ impl Sendings {
     }
 
     /// With one more commit, and without what came before the ledger was at `durable`.
+    ///
+    /// If nobody knows what came after that, and the very same commit is sent again, the position won't tell when
+    /// all of it was: then a commit that nothing meets ([`ObjectId::null`]) keeps it from looking clean.
     #[must_use]
     pub(crate) fn with(&self, durable: Option<ObjectId>, next: ObjectId) -> Self {
         let first = durable.and_then(|durable| self.0.iter().position(|id| *id == durable));
         let mut ids = self.0[first.unwrap_or(0)..].to_vec();
         ids.push(next);
+        if first.is_none() && durable == Some(next) {
+            ids.push(ObjectId::null(next.kind()));
+        }
         Self(ids)
     }
 }
@@ -131,7 +137,15 @@ mod tests {
         assert_eq!(list.after(id(2)), Some(&[][..]));
         assert_eq!(list.after(id(3)), None);
         assert_eq!(list.with(Some(id(2)), id(3)), Sendings(vec![id(2), id(3)]));
-        assert_eq!(list.with(Some(id(2)), id(3)).with(Some(id(2)), id(2)).after(id(2)), Some(&[id(3), id(2)][..]));
+        assert_eq!(
+            list.with(Some(id(2)), id(3)).with(Some(id(2)), id(2)).after(id(2)),
+            Some(&[id(3), id(2)][..])
+        );
+        // The clone was made anew while the ledger was on its way: sent again in part is not clean.
+        let anew = Sendings::default().with(Some(id(1)), id(1));
+        assert_eq!(anew.after(id(1)).map(<[ObjectId]>::len), Some(1));
+        assert_eq!(anew.with(Some(id(1)), id(2)).with(Some(id(2)), id(3)), Sendings(vec![id(2), id(3)]));
+        assert_eq!(Sendings::parse(&anew.text()), anew);
         assert_eq!(Sendings::parse(&list.text()), list);
         assert_eq!(Sendings::parse("garbage"), Sendings::default());
     }

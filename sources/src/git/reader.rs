@@ -66,7 +66,8 @@ impl BlobReader {
             let reason = format!("larger than {} bytes", self.max_file_bytes);
             return Err(Refusal { bytes: size, ..Refusal::because(reason) });
         }
-        let found = hand.repository.objects.try_find(&id, &mut hand.buffer).map_err(|error| damaged(&error))?;
+        let found =
+            hand.repository.objects.try_find(&id, &mut hand.buffer).map_err(|error| damaged(&error))?;
         let data = found.ok_or_else(|| damaged(&"it is missing"))?.data;
         let commit = &self.commits[touched.commit as usize];
         let facts = FileFacts {

@@ -132,7 +132,8 @@ impl Run {
     /// Reads the list again, starts what is new on it and ends what left it.
     async fn relist(&mut self) -> Result<(), SourceError> {
         let config = self.config.clone();
-        let list = blocking(move || config.sources_yaml.as_deref().map(|path| yaml::read(path, &config))).await?;
+        let list =
+            blocking(move || config.sources_yaml.as_deref().map(|path| yaml::read(path, &config))).await?;
         let mut listed = BTreeMap::new();
         let mut whole = true;
         match list {
@@ -220,7 +221,8 @@ impl Run {
         let directory = mirror::directory(&self.context.data_dir, &partition);
         let nowhere = GardenConfig::nowhere();
         let garden = config.unwrap_or(&nowhere);
-        let mirror = Mirror::new(directory, garden, &self.config, stop.clone()).map_err(SourceError::Config)?;
+        let mirror =
+            Mirror::new(directory, garden, &self.config, stop.clone()).map_err(SourceError::Config)?;
         let plot = Plot {
             source: self.desk.source.clone(),
             place,

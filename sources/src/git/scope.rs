@@ -21,13 +21,17 @@ impl Scope {
         let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
         !name.starts_with(b".")
             && (self.prefixes.is_empty()
-                || self.prefixes.iter().any(|prefix| folder.starts_with(prefix) || prefix.starts_with(folder)))
+                || self
+                    .prefixes
+                    .iter()
+                    .any(|prefix| folder.starts_with(prefix) || prefix.starts_with(folder)))
     }
 
     /// Whether a file is read, given that its folder is entered.
     pub(crate) fn wants(&self, path: &[u8]) -> bool {
         let inside = self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| path.starts_with(prefix));
-        let name: Cow<'_, str> = String::from_utf8_lossy(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path));
+        let name: Cow<'_, str> =
+            String::from_utf8_lossy(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path));
         inside && formats::wanted(&name).is_some()
     }
 }
@@ -40,7 +44,9 @@ mod tests {
     fn limits_to_folders() {
         let all = Scope::default();
         assert!(all.enters(b"a/") && all.enters(b"a/b/") && !all.enters(b"a/.git/"));
-        assert!(all.wants(b"x.md") && all.wants(b"a/x.org") && !all.wants(b"a/x.rs") && !all.wants(b"a/.x.md"));
+        assert!(
+            all.wants(b"x.md") && all.wants(b"a/x.org") && !all.wants(b"a/x.rs") && !all.wants(b"a/.x.md")
+        );
         let docs = Scope::new(&["docs/en".into(), "notes".into()]);
         assert!(docs.enters(b"docs/") && docs.enters(b"docs/en/") && docs.enters(b"docs/en/a/"));
         assert!(!docs.enters(b"docs/fr/") && !docs.enters(b"doc/") && !docs.enters(b"notes2/"));

@@ -185,7 +185,11 @@ mod tests {
 
     fn trees() -> impl Strategy<Value = Tree> {
         // Few letters around `/`, so that names are prefixes of each other and sort on both sides of it.
-        proptest::collection::btree_map("[a.0-]{1,4}".prop_map(String::into_bytes), (any::<bool>(), 0u8..3), 0..30)
+        proptest::collection::btree_map(
+            "[a.0-]{1,4}".prop_map(String::into_bytes),
+            (any::<bool>(), 0u8..3),
+            0..30,
+        )
     }
 
     proptest! {

@@ -77,7 +77,12 @@ impl Plot {
     ///
     /// The ledger stands at `position`: exactly, if that is what this process sent (`exact`), and else as the
     /// journal has it, with parts of what was being sent when the process before died.
-    pub(crate) fn work(&self, position: Option<&Position>, exact: bool, revs: &Revs) -> Result<Option<Work>, Trouble> {
+    pub(crate) fn work(
+        &self,
+        position: Option<&Position>,
+        exact: bool,
+        revs: &Revs,
+    ) -> Result<Option<Work>, Trouble> {
         let Some(tip) = self.mirror.tip()? else { return Ok(None) };
         let position = position.and_then(|position| self.commit(position));
         let sendings = self.mirror.sendings();
@@ -193,9 +198,7 @@ impl Plot {
         for (path, touched) in paths {
             let was = before.paths.get(&path).filter(|was| was.state != State::Gone);
             let same = match was {
-                Some(was) => {
-                    was.state == touched.state && before.commit(was).id == after.commit(&touched).id
-                }
+                Some(was) => was.state == touched.state && before.commit(was).id == after.commit(&touched).id,
                 None => touched.state == State::Gone,
             };
             if !same {

@@ -93,7 +93,11 @@ async fn reads_again_when_the_rules_changed() {
     let host = garden.start();
     wait_for("a.md is too large now", || {
         let reasons = garden.ledger.reasons();
-        if reasons.get("garden://me/a.md").is_some_and(|why| why == "larger than 6 bytes") { Ok(()) } else { Err(reasons) }
+        if reasons.get("garden://me/a.md").is_some_and(|why| why == "larger than 6 bytes") {
+            Ok(())
+        } else {
+            Err(reasons)
+        }
     })
     .await;
     assert!(!garden.ledger.has("garden://me/a.md"));
@@ -240,7 +244,8 @@ async fn follows_rules_of_what_to_ignore() {
         let ledger = garden.ledger.clone();
         async move {
             wait_for("the rules are kept", || {
-                let found: Vec<String> = ledger.records().keys().map(|uri| uri.rest()[3..].to_owned()).collect();
+                let found: Vec<String> =
+                    ledger.records().keys().map(|uri| uri.rest()[3..].to_owned()).collect();
                 if found == names { Ok(()) } else { Err(found) }
             })
             .await;

@@ -63,7 +63,11 @@ async fn ten_gardens_are_indexed() {
     let report = host.pull().await;
     let (took, used) = (start.elapsed(), cpu() - used);
     assert!(report.partitions.iter().all(|pulled| pulled.error.is_none()), "{report:?}");
-    println!("{} records in {took:?}, {used:.2} s of processor time, {} MiB at most", ledger.records().len(), peak_mib());
+    println!(
+        "{} records in {took:?}, {used:.2} s of processor time, {} MiB at most",
+        ledger.records().len(),
+        peak_mib()
+    );
     // The peer counts 12,745: a folder by the name of `flancia.org` is a note to it.
     assert_eq!(ledger.records().len(), 12_744);
     assert!(ledger.reasons().is_empty());
@@ -91,9 +95,13 @@ async fn following_is_the_same_as_starting_fresh() {
         let ledger = Ledger::default();
         let mut host: Option<Host> = None;
         // Every seventh, so that steps of one and of many commits are both among them.
-        for (number, commit) in commits.iter().rev().enumerate().filter(|(n, _)| n % 7 < 2 || n + 1 == commits.len()) {
+        for (number, commit) in
+            commits.iter().rev().enumerate().filter(|(n, _)| n % 7 < 2 || n + 1 == commits.len())
+        {
             git(&["--git-dir", at, "update-ref", "refs/heads/main", commit]);
-            if number % 3 == 0 && let Some(host) = host.take() {
+            if number % 3 == 0
+                && let Some(host) = host.take()
+            {
                 host.stop().await;
             }
             let host = host.get_or_insert_with(|| Host::start(&config, &ledger, &dir.path().join("clones")));

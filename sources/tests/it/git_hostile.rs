@@ -27,7 +27,8 @@ fn tree(upstream: &Upstream, entries: &[(&str, &[u8], &str)]) -> String {
 /// Puts a commit with this header behind the branch.
 fn commit(upstream: &Upstream, tree: &str, author: &str) {
     let parent = upstream.try_git(["rev-parse", "--verify", "--quiet", "refs/heads/main"], &[]);
-    let parent = if parent.1 { format!("parent {}", String::from_utf8(parent.0).unwrap()) } else { String::new() };
+    let parent =
+        if parent.1 { format!("parent {}", String::from_utf8(parent.0).unwrap()) } else { String::new() };
     let data = format!("tree {tree}\n{parent}author {author}\ncommitter C <c@e.org> 1600000000 +0000\n\nx\n");
     let id = object(upstream, "commit", data.as_bytes());
     upstream.git(["update-ref", "refs/heads/main", &id]);
@@ -68,7 +69,8 @@ async fn odd_entries_are_skipped_or_quarantined() {
     commit(&upstream, &root, ANN);
     let (host, _data) = start(&upstream, |config| config.max_file_bytes = 4999).await;
     assert_eq!(host.pull().await.partitions[0].error, None);
-    let names: Vec<String> = host.ledger.records().into_keys().map(|uri| uri.rest()[3..].to_owned()).collect();
+    let names: Vec<String> =
+        host.ledger.records().into_keys().map(|uri| uri.rest()[3..].to_owned()).collect();
     assert_eq!(names, ["a.md", "new\nline.md", "old.md", "sub/inside.md"]);
     let reasons = host.ledger.reasons();
     assert_eq!(reasons.len(), 3, "{reasons:?}");
@@ -81,11 +83,14 @@ async fn odd_entries_are_skipped_or_quarantined() {
 
     // What was a note and becomes too large, a link or nothing goes.
     // The names are not even sorted.
-    let root =
-        tree(&upstream, &[("100644", b"a.md", &big), ("120000", b"old.md", &secret), ("100644", b"big.md", &blob)]);
+    let root = tree(
+        &upstream,
+        &[("100644", b"a.md", &big), ("120000", b"old.md", &secret), ("100644", b"big.md", &blob)],
+    );
     commit(&upstream, &root, ANN);
     host.pull().await;
-    let names: Vec<String> = host.ledger.records().into_keys().map(|uri| uri.rest()[3..].to_owned()).collect();
+    let names: Vec<String> =
+        host.ledger.records().into_keys().map(|uri| uri.rest()[3..].to_owned()).collect();
     assert_eq!(names, ["big.md"]);
     assert_eq!(host.ledger.reasons().into_keys().collect::<Vec<_>>(), ["garden://me/a.md"]);
     host.stop().await;
@@ -158,7 +163,9 @@ async fn nothing_of_a_garden_is_ever_run() {
     upstream.write(".gitattributes", "*.md filter=evil\n");
     upstream.write(".gitmodules", "[submodule \"m\"]\n\tpath = m\n\turl = ext::sh -c 'touch mark'\n");
     upstream.commit();
-    for hook in ["post-upload-pack", "pre-receive", "post-checkout", "reference-transaction", "post-index-change"] {
+    for hook in
+        ["post-upload-pack", "pre-receive", "post-checkout", "reference-transaction", "post-index-change"]
+    {
         let path = upstream.path().join(".git/hooks").join(hook);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();

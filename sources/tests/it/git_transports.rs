@@ -106,7 +106,9 @@ async fn serve(mut stream: TcpStream, root: String) {
     let mut lines = head.lines();
     let request: Vec<&str> = lines.next().unwrap().split(' ').collect();
     let header = |name: &str| {
-        let of = |line: &str| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
+        let of = |line: &str| {
+            line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned())
+        };
         head.lines().find_map(of)
     };
     let (path, query) = request[1].split_once('?').unwrap_or((request[1], ""));
@@ -142,7 +144,10 @@ async fn serve(mut stream: TcpStream, root: String) {
     let headers = String::from_utf8_lossy(&output[..split]).into_owned();
     let status = headers.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
     let body = &output[split + 4..];
-    let head = format!("HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     drop(stream.write_all(head.as_bytes()).await);
     drop(stream.write_all(body).await);
     drop(stream.shutdown().await);

@@ -43,7 +43,8 @@ impl Place {
     /// Waits until exactly these notes are there, and these are quarantined for a reason that has this word in it.
     async fn has(&self, notes: &[&str], refused: &[(&str, &str)]) {
         wait_for("the folder is as it should be", || {
-            let found: Vec<String> = self.ledger.records().keys().map(|uri| uri.rest()[3..].to_owned()).collect();
+            let found: Vec<String> =
+                self.ledger.records().keys().map(|uri| uri.rest()[3..].to_owned()).collect();
             let reasons = self.ledger.reasons();
             let reasons_fit = reasons.len() == refused.len()
                 && refused.iter().all(|(name, why)| {
@@ -173,8 +174,8 @@ async fn what_can_not_be_read_stays_as_it_was() {
         return;
     }
     let place = Place::new(|_| {}).await;
-    fs::set_permissions(place.at("a.md"), Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(place.at("sub"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.at("a.md"), Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(place.at("sub"), Permissions::from_mode(0o0)).unwrap();
     place.has(&["a.md", "sub/b.md"], &[("a.md", "can't be read"), ("sub", "can't be listed")]).await;
     fs::set_permissions(place.at("a.md"), Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(place.at("sub"), Permissions::from_mode(0o755)).unwrap();
@@ -186,7 +187,8 @@ async fn what_can_not_be_read_stays_as_it_was() {
 async fn large_files_are_quarantined_with_their_beginning() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("big.md"), vec![b'x'; 10_000]).unwrap();
-    let config = FilesConfig { max_file_bytes: 9_999, rescan_secs: 0, ..FilesConfig::garden(dir.path(), "me") };
+    let config =
+        FilesConfig { max_file_bytes: 9_999, rescan_secs: 0, ..FilesConfig::garden(dir.path(), "me") };
     let ledger = Ledger::default();
     let host = Host::start(&SourceConfig::Files(config), &ledger, dir.path());
     host.live().await;

@@ -1,5 +1,7 @@
 //! The sources against real folders and real repositories, and against a naive re-reading of both.
 
+#![allow(clippy::unwrap_used)]
+
 mod agora;
 mod crash;
 mod files;

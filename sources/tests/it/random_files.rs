@@ -8,7 +8,8 @@ use std::{fs, path::Path};
 fn change(root: &Path, chance: &mut Chance) {
     let folders = ["", "a", "a/b", "c", "a/b/d", "new folder"];
     let names = ["x.md", "y.md", "Z z.org", "é.md", "pic.png", "w.txt"];
-    let mut file = || format!("{}/{}", chance.pick(&folders), chance.pick(&names)).trim_matches('/').to_owned();
+    let mut file =
+        || format!("{}/{}", chance.pick(&folders), chance.pick(&names)).trim_matches('/').to_owned();
     let (one, other) = (root.join(file()), root.join(file()));
     let folder = root.join(*chance.pick(&folders[1..]));
     let text = "words [[link]] ".repeat(chance.below(40));

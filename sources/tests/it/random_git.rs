@@ -60,7 +60,15 @@ fn step(upstream: &Upstream, chance: &mut Chance) {
             upstream.tick();
             edit(upstream, chance);
             upstream.git(["add", "--all"]);
-            upstream.git(["commit", "--quiet", "--allow-empty", "--amend", "--reset-author", "-m", "amended"]);
+            upstream.git([
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "--amend",
+                "--reset-author",
+                "-m",
+                "amended",
+            ]);
         }
         8 => {
             // Undone by the next commit: the content is as before, its commit is not.
@@ -70,7 +78,12 @@ fn step(upstream: &Upstream, chance: &mut Chance) {
             upstream.git(["revert", "--no-edit", "HEAD"]);
         }
         _ => {
-            upstream.git(["update-index", "--add", "--cacheinfo", "120000,e69de29bb2d1d6434b8b29ae775ad8c2e48c5391,l.md"]);
+            upstream.git([
+                "update-index",
+                "--add",
+                "--cacheinfo",
+                "120000,e69de29bb2d1d6434b8b29ae775ad8c2e48c5391,l.md",
+            ]);
             upstream.git(["commit", "--quiet", "--allow-empty", "-m", "a link"]);
             upstream.tick();
             edit(upstream, chance);

@@ -104,7 +104,12 @@ fn decode(open: &Open, located: &segment::Located) -> Result<Vec<Event>, Journal
         }
     }
     if events.len() as u64 != located.commit.events {
-        let reason = format!("epoch {} has {} of its {} events", located.commit.epoch, events.len(), located.commit.events);
+        let reason = format!(
+            "epoch {} has {} of its {} events",
+            located.commit.epoch,
+            events.len(),
+            located.commit.events
+        );
         return Err(damaged(located.start, reason));
     }
     Ok(events)

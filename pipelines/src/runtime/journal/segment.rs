@@ -11,7 +11,7 @@ use std::{
 pub const VERSION: u16 = 1;
 const MAGIC: [u8; 4] = *b"SPRJ";
 /// What stands before the first frame.
-pub const HEADER_BYTES: usize = 16;
+pub(super) const HEADER_BYTES: usize = 16;
 
 /// A segment as `inspect journal` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -25,7 +25,7 @@ pub struct SegmentInfo {
 }
 
 /// The header of a segment that begins at an epoch.
-pub fn header(first: Epoch) -> [u8; HEADER_BYTES] {
+pub(super) fn header(first: Epoch) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&VERSION.to_le_bytes());
@@ -34,12 +34,12 @@ pub fn header(first: Epoch) -> [u8; HEADER_BYTES] {
 }
 
 /// Where the segment that begins at an epoch lies.
-pub fn path(dir: &Path, first: Epoch) -> PathBuf {
+pub(super) fn path(dir: &Path, first: Epoch) -> PathBuf {
     dir.join(format!("{:020}.seg", first.0))
 }
 
 /// The segments of a folder, oldest first. Files with other names are left alone.
-pub fn list(dir: &Path) -> Result<Vec<SegmentInfo>, JournalError> {
+pub(super) fn list(dir: &Path) -> Result<Vec<SegmentInfo>, JournalError> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(dir).map_err(io("cannot list", dir))? {
         let entry = entry.map_err(io("cannot list", dir))?;
@@ -57,7 +57,7 @@ pub fn list(dir: &Path) -> Result<Vec<SegmentInfo>, JournalError> {
 
 /// One epoch's place in a segment.
 #[derive(Clone, Debug)]
-pub struct Located {
+pub(super) struct Located {
     /// What closed it.
     pub commit: EpochCommit,
     /// Where its event frames begin.
@@ -68,7 +68,7 @@ pub struct Located {
 
 /// What a segment's bytes hold.
 #[derive(Debug, Default)]
-pub struct Scan {
+pub(super) struct Scan {
     /// Its whole epochs, in order.
     pub epochs: Vec<Located>,
     /// Behind the last whole epoch; the header's end if there is none.
@@ -83,7 +83,7 @@ pub struct Scan {
 /// # Errors
 /// The header is wrong, an epoch does not follow the one before, or whole commits stand behind a broken frame:
 /// damage, not a torn tail.
-pub fn scan(path: &Path, bytes: &[u8], first: Epoch) -> Result<Scan, JournalError> {
+pub(super) fn scan(path: &Path, bytes: &[u8], first: Epoch) -> Result<Scan, JournalError> {
     let damaged = |offset: usize, reason: String| JournalError::Damaged {
         path: path.to_path_buf(),
         offset: offset as u64,
@@ -91,7 +91,11 @@ pub fn scan(path: &Path, bytes: &[u8], first: Epoch) -> Result<Scan, JournalErro
     };
     let Some(found) = bytes.first_chunk::<HEADER_BYTES>() else {
         // A crash while the segment was made. It holds nothing.
-        return Ok(Scan { epochs: vec![], end: 0, torn: Some((0, "the segment's header is cut off".into())) });
+        return Ok(Scan {
+            epochs: vec![],
+            end: 0,
+            torn: Some((0, "the segment's header is cut off".into())),
+        });
     };
     if found[..4] != MAGIC {
         return Err(damaged(0, "this is no journal segment".into()));
@@ -121,7 +125,10 @@ pub fn scan(path: &Path, bytes: &[u8], first: Epoch) -> Result<Scan, JournalErro
                 let commit: EpochCommit = postcard::from_bytes(payload)
                     .map_err(|error| damaged(offset, format!("a commit does not decode: {error}")))?;
                 if commit.epoch != expected {
-                    return Err(damaged(offset, format!("epoch {} stands where {expected} should", commit.epoch)));
+                    return Err(damaged(
+                        offset,
+                        format!("epoch {} stands where {expected} should", commit.epoch),
+                    ));
                 }
                 if (commit.events == 0) != (events == 0) {
                     return Err(damaged(offset, format!("epoch {expected} has lost its events")));
@@ -133,7 +140,10 @@ pub fn scan(path: &Path, bytes: &[u8], first: Epoch) -> Result<Scan, JournalErro
                 // One epoch at a time is written and synced, and a power cut may keep its pages in any order. So a
                 // torn tail ends in the epoch that was being written: a later epoch behind it means damage.
                 if let Some(found) = later_commit(bytes, offset + 1, expected) {
-                    return Err(damaged(offset, format!("{reason}, but a later epoch stands whole at byte {found}")));
+                    return Err(damaged(
+                        offset,
+                        format!("{reason}, but a later epoch stands whole at byte {found}"),
+                    ));
                 }
                 scan.torn = Some((offset, reason.into()));
                 return Ok(scan);

@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
-use springline_model::{Advance, EpochCommit, Event, EventBody, Partition, Position, Rev, SourceId, Timestamp, Uri};
+use springline_model::{
+    Advance, EpochCommit, Event, EventBody, Partition, Position, Rev, SourceId, Timestamp, Uri,
+};
 use std::{fs, path::Path};
 
 fn event(number: u64) -> Event {
@@ -13,9 +15,9 @@ fn event(number: u64) -> Event {
 
 fn epoch(number: u64, events: u64) -> (EpochCommit, Vec<Vec<u8>>) {
     let events: Vec<Event> = (0..events).map(|n| event(number * 100 + n)).collect();
-    let chunks = events.chunks(3).map(|chunk| {
-        chunk.iter().flat_map(|event| postcard::to_stdvec(event).unwrap()).collect()
-    });
+    let chunks = events
+        .chunks(3)
+        .map(|chunk| chunk.iter().flat_map(|event| postcard::to_stdvec(event).unwrap()).collect());
     let commit = EpochCommit {
         epoch: Epoch(number),
         at: Timestamp(1_000 + number.cast_signed()),
@@ -148,13 +150,17 @@ fn golden_version_1() {
     let dir = tempfile::tempdir().unwrap();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/journal-v1.seg");
     if std::env::var_os("SPRINGLINE_WRITE_GOLDEN").is_some() {
-        let journal = fill(dir.path(), &[2, 0, 1], JournalOptions { sync: false, ..JournalOptions::default() });
+        let journal =
+            fill(dir.path(), &[2, 0, 1], JournalOptions { sync: false, ..JournalOptions::default() });
         fs::create_dir_all(golden.parent().unwrap()).unwrap();
         fs::copy(&journal.segments()[0].path, &golden).unwrap();
     }
     fs::copy(&golden, dir.path().join("00000000000000000001.seg")).unwrap();
     let journal = Journal::open(dir.path(), SMALL).unwrap();
     let records: Vec<_> = journal.replay(Epoch(1)).unwrap().map(Result::unwrap).collect();
-    assert_eq!(records.iter().map(|r| r.commit.clone()).collect::<Vec<_>>(), [(1, 2), (2, 0), (3, 1)].map(|(e, n)| epoch(e, n).0));
+    assert_eq!(
+        records.iter().map(|r| r.commit.clone()).collect::<Vec<_>>(),
+        [(1, 2), (2, 0), (3, 1)].map(|(e, n)| epoch(e, n).0)
+    );
     assert_eq!(records[0].events, [event(100), event(101)]);
 }

@@ -148,17 +148,24 @@ impl Journal {
             return Err(JournalError::Order { last: self.last(), next: commit.epoch });
         }
         self.roll(commit.epoch)?;
-        let mut bytes = Vec::with_capacity(chunks.iter().map(|chunk| chunk.len() + frame::HEADER_BYTES).sum::<usize>() + 256);
+        let mut bytes = Vec::with_capacity(
+            chunks.iter().map(|chunk| chunk.len() + frame::HEADER_BYTES).sum::<usize>() + 256,
+        );
         for chunk in chunks {
             frame::write(frame::Kind::Events, chunk, &mut bytes);
         }
-        frame::write(frame::Kind::Commit, &postcard::to_stdvec(commit).map_err(JournalError::Encode)?, &mut bytes);
+        frame::write(
+            frame::Kind::Commit,
+            &postcard::to_stdvec(commit).map_err(JournalError::Encode)?,
+            &mut bytes,
+        );
 
         let info = &mut self.segments;
         let info = info.last_mut().ok_or(JournalError::Order { last: Epoch::ZERO, next: commit.epoch })?;
-        let written = self.file.write_all(&bytes).and_then(|()| {
-            if self.options.sync { self.file.sync_data() } else { Ok(()) }
-        });
+        let written = self
+            .file
+            .write_all(&bytes)
+            .and_then(|()| if self.options.sync { self.file.sync_data() } else { Ok(()) });
         if let Err(error) = written {
             // Best effort: if this fails too, the next start cuts the tail.
             let _ = self.file.set_len(info.bytes);
@@ -196,7 +203,9 @@ impl Journal {
     /// # Errors
     /// I/O.
     pub fn trim(&mut self, covered: Epoch) -> Result<u64, JournalError> {
-        if covered >= self.last() && self.segments.last().is_some_and(|newest| newest.bytes > segment::HEADER_BYTES as u64) {
+        if covered >= self.last()
+            && self.segments.last().is_some_and(|newest| newest.bytes > segment::HEADER_BYTES as u64)
+        {
             let (info, file) = create(&self.dir, self.last().next())?;
             self.segments.push(info);
             self.file = file;

@@ -34,8 +34,10 @@ pub(super) fn no_node(reading: &Reading<'_>, name: &NodeName) -> Problem {
             }
         }
     };
-    let names: Vec<String> = similar.iter().take(5).map(|name| format!("`{}`", shown(name.as_str()))).collect();
-    let hint = if names.is_empty() { String::new() } else { format!("; names like it: {}", names.join(", ")) };
+    let names: Vec<String> =
+        similar.iter().take(5).map(|name| format!("`{}`", shown(name.as_str()))).collect();
+    let hint =
+        if names.is_empty() { String::new() } else { format!("; names like it: {}", names.join(", ")) };
     let detail = format!("no note has the name `{title}` and nothing links to it{hint}");
     layout::missing(reading, detail, &title, &body)
 }

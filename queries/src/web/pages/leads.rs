@@ -42,12 +42,15 @@ pub(super) fn go(reading: &Reading<'_>, params: GoParams) -> Result<Shown, Probl
     }
     match destination(reading, name)? {
         Some(url) => Ok(passing(&url).into()),
-        None => Err(errors::nothing(reading, "place that this node leads to: it has no [[go]] line")),
+        None => Err(errors::nothing(
+            reading,
+            "place that this node leads to: it has no [[go]] line, or they lead in a circle",
+        )),
     }
 }
 
 /// Where a node leads: the first web address that its notes name behind `[[go]]`, or those of a node named there.
-fn destination(reading: &Reading<'_>, name: NodeName) -> Result<Option<String>, Problem> {
+pub(super) fn destination(reading: &Reading<'_>, name: NodeName) -> Result<Option<String>, Problem> {
     let mut seen = BTreeSet::new();
     let mut name = name;
     for _ in 0..MAX_HOPS {

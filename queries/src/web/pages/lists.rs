@@ -122,11 +122,17 @@ pub(super) fn top_rank(reading: &Reading<'_>, params: TopRankParams) -> Result<S
 }
 
 fn by_order(reading: &Reading<'_>, order: Order, cursor: Option<&str>) -> Result<Shown, Problem> {
-    let list =
-        List { listing: Listing::Rankings, scope: &[order.name()], prefix: vec![order as u8], limit: PAGE, cursor };
+    let list = List {
+        listing: Listing::Rankings,
+        scope: &[order.name()],
+        prefix: vec![order as u8],
+        limit: PAGE,
+        cursor,
+    };
     let page: Page<TopRow> = list.page(reading, Some)?;
     let path = format!("/top/{}", order.name());
-    let head = Head::titled(format!("Top nodes: {}", order_words(order).0)).at(&*path).hidden(cursor.is_some());
+    let head =
+        Head::titled(format!("Top nodes: {}", order_words(order).0)).at(&*path).hidden(cursor.is_some());
     Ok(layout::page(reading, head, move || {
         html! {
             header.page-head { h1 { "Top nodes" } (tabs(Some(order))) }
@@ -271,6 +277,8 @@ pub(super) fn tag(reading: &Reading<'_>, params: TagParams) -> Result<Shown, Pro
         Filter::default().page(reading, &Uri::tag(&tag), PAGE, params.cursor.as_deref())?;
     let path = links::tag(&tag);
     let title = format!("#{}", shown(&tag));
+    let (node, row) = read::node(reading, &tag)?;
+    let has_node = row.is_some();
     let hidden = params.cursor.is_some() || page.items.is_empty();
     Ok(layout::page(reading, Head::titled(&*title).at(&*path).hidden(hidden), move || {
         html! {
@@ -278,7 +286,7 @@ pub(super) fn tag(reading: &Reading<'_>, params: TagParams) -> Result<Shown, Pro
                 h1 { (title) }
                 p.facts {
                     span { "Notes with this tag" }
-                    span { a href={ "/node/" (links::path(&tag)) } { "The node of this name" } }
+                    @if has_node { span { a href=(links::node(&node)) { "The node of this name" } } }
                 }
             }
             section {

@@ -18,7 +18,6 @@ use axum::http::StatusCode;
 /// How many items a page of a list has.
 const PAGE: Limit = Limit::DEFAULT;
 
-const FOUND: StatusCode = StatusCode::FOUND;
 const HTML: &str = "text/html; charset=utf-8";
 
 /// Adds the routes.
@@ -27,7 +26,10 @@ pub(super) fn routes(routes: &mut Routes) {
     routes.document("/", HTML, home::home).leads_elsewhere(StatusCode::FOUND);
     routes.document("/search", HTML, search::search).leads_elsewhere(StatusCode::FOUND);
     routes.document("/node/{*node}", HTML, node::node).may(Kind::NotFound);
-    routes.document("/{node}", HTML, node::short).may(Kind::NotFound).leads_elsewhere(StatusCode::MOVED_PERMANENTLY);
+    routes
+        .document("/{node}", HTML, node::short)
+        .may(Kind::NotFound)
+        .leads_elsewhere(StatusCode::MOVED_PERMANENTLY);
     routes.document("/backlinks/{*node}", HTML, node::backlinks).may(Kind::NotFound);
     routes.document("/push/{*node}", HTML, node::push).may(Kind::NotFound);
     routes.document("/pull/{*node}", HTML, node::pull).may(Kind::NotFound);

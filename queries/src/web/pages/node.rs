@@ -1,6 +1,6 @@
 //! A node: what everybody wrote in it, what is pushed to it and pulled into it, what links to it.
 
-use super::{PAGE, errors};
+use super::{PAGE, errors, leads};
 use crate::{
     answer::{Document, Reading},
     problem::Problem,
@@ -86,10 +86,13 @@ impl Node {
     fn read(reading: &Reading<'_>, name: NodeName, row: NodeRow) -> Result<Self, Problem> {
         let notes = Notes::read(reading, read::subnodes(reading, &name, MAX_NOTES)?)?;
         let days = name.journal_day().map(|day| read::neighbouring_days(reading, day)).transpose()?;
-        let goes = notes.records.iter().flat_map(|note| &note.links).any(|link| link.path.as_str() == LinkPath::GO);
+        let names_a_place =
+            notes.records.iter().flat_map(|note| &note.links).any(|link| link.path.as_str() == LinkPath::GO);
+        let goes = names_a_place && leads::destination(reading, name.clone())?.is_some();
 
         let from_others = |link: &Backlink| link.node.as_ref() != Some(&name);
-        let pushed = Filter::path(LinkPath::PUSH).newest(reading.snapshot, &Uri::node(&name), None, MAX_PUSHES)?;
+        let pushed =
+            Filter::path(LinkPath::PUSH).newest(reading.snapshot, &Uri::node(&name), None, MAX_PUSHES)?;
         let pushes = pushed.rows.into_iter().map(Backlink::from).filter(from_others).collect();
 
         let mut pulls = Vec::new();

@@ -48,8 +48,7 @@ pub(super) fn note(reading: &Reading<'_>, params: NoteParams) -> Result<Shown, P
     let record = row.record;
     let to_the_note = Filter::path(LinkPath::NOTE).newest(reading.snapshot, &uri, None, MAX_BACKLINKS)?;
     let backlinks: Vec<Backlink> = to_the_note.rows.into_iter().map(Backlink::from).collect();
-    let forward =
-        read::linked_nodes(std::slice::from_ref(&record), LinkPath::WIKILINK, MAX_FORWARD);
+    let forward = read::linked_nodes(std::slice::from_ref(&record), LinkPath::WIKILINK, MAX_FORWARD);
     let head = Head::titled(shown(&record.title)).at(links::subnode(&uri));
     Ok(layout::page(reading, head, move || {
         html! {
@@ -107,7 +106,8 @@ pub(super) fn raw_node(reading: &Reading<'_>, params: RawNodeParams) -> Result<S
     }
     let mut all = format!("# Node: {name}\n\n## Subnodes\n\n");
     for record in &notes.records {
-        let _infallible = write!(all, "### By @{}\n\n{}\n\n", links::author_name(&record.author), record.text);
+        let _infallible =
+            write!(all, "### By @{}\n\n{}\n\n", links::author_name(&record.author), record.text);
     }
     for note in &notes.rest {
         let _infallible = writeln!(all, "Left out for its length: {}", links::note_path(&note.uri));

@@ -78,12 +78,13 @@ pub(super) fn user(reading: &Reading<'_>, params: UserParams) -> Result<Shown, P
         cursor: params.cursor.as_deref(),
     };
     let page: Page<Note> = list.page(reading, |row: AuthorNoteRow| Some(row.note.into()))?;
+    let (node, row_of_node) = read::node(reading, &format!("@{}", links::author_name(&author)))?;
+    let has_node = row_of_node.is_some();
     let path = links::author(&author);
     let title = format!("@{}", shown(links::author_name(&author)));
     let feed = format!("/feed{path}");
     let head = Head::titled(&*title).at(&*path).feed(&*feed).hidden(params.cursor.is_some());
     Ok(layout::page(reading, head, move || {
-        let node = format!("@{}", links::author_name(&author));
         html! {
             header.page-head {
                 h1 { (title) }
@@ -91,7 +92,7 @@ pub(super) fn user(reading: &Reading<'_>, params: UserParams) -> Result<Shown, P
                     span { (counted(row.records, "note")) }
                     span { (counted(row.links, "link")) }
                     span { (size(row.bytes)) }
-                    span { a href={ "/node/" (links::path(&node)) } { "The node " (shown(&node)) } }
+                    @if has_node { span { a href=(links::node(&node)) { "The node " (shown(node.as_str())) } } }
                     span { a href=(feed) { "Feed" } }
                     span { a href={ "/feed/journals" (path) } { "Feed of journals" } }
                 }

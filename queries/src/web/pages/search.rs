@@ -133,7 +133,8 @@ impl Results {
     }
 
     fn hits(&self, hits: &Hits) -> Markup {
-        let path = format!("{}&mode={}", links::search(&self.query), format!("{:?}", self.mode).to_lowercase());
+        let path =
+            format!("{}&mode={}", links::search(&self.query), format!("{:?}", self.mode).to_lowercase());
         html! {
             section aria-labelledby="notes" {
                 h2 #notes {

@@ -7,8 +7,8 @@ use springline_model::NodeName;
 
 /// Schemes that a note may link to. Everything else (`javascript:`, `data:`) stays text.
 pub(super) const SCHEMES: &[&str] = &[
-    "at", "did", "doi", "ftp", "ftps", "gemini", "geo", "git", "gopher", "http", "https", "ipfs", "irc", "ircs",
-    "magnet", "mailto", "matrix", "news", "sms", "ssh", "tel", "urn", "xmpp",
+    "at", "did", "doi", "ftp", "ftps", "gemini", "geo", "git", "gopher", "http", "https", "ipfs", "irc",
+    "ircs", "magnet", "mailto", "matrix", "news", "sms", "ssh", "tel", "urn", "xmpp",
 ];
 
 /// Those of them that are written without `//`.
@@ -16,8 +16,10 @@ const BARE_SCHEMES: &[&str] =
     &["mailto", "tel", "did", "doi", "magnet", "xmpp", "matrix", "news", "sms", "geo", "urn"];
 
 /// Extensions of files that are notes: a link to `x.md` leads to the node `x`.
-const NOTES: &[&str] =
-    &["md", "org", "myco", "py", "html", "htm", "png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "avif"];
+const NOTES: &[&str] = &[
+    "md", "org", "myco", "py", "html", "htm", "png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico",
+    "avif",
+];
 
 /// Where a link leads.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +40,8 @@ impl Destination {
         if scheme(target.trim()).is_some_and(|scheme| scheme.starts_with("http")) {
             return Self::of_url(target);
         }
-        let (name, fragment) = target.split_once('#').map_or((target, None), |(name, rest)| (name, Some(rest)));
+        let (name, fragment) =
+            target.split_once('#').map_or((target, None), |(name, rest)| (name, Some(rest)));
         Self::node(name, fragment)
     }
 
@@ -50,7 +53,8 @@ impl Destination {
         if target.starts_with("//") {
             return Self::Outside(format!("https:{target}"));
         }
-        let is = |scheme: &str| target.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+        let is =
+            |scheme: &str| target.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
         if is("file:") {
             return Self::of_file(target[5..].split("::").next().unwrap_or_default());
         }
@@ -67,7 +71,8 @@ impl Destination {
     }
 
     fn of_file(target: &str) -> Self {
-        let (path, fragment) = target.split_once('#').map_or((target, None), |(path, rest)| (path, Some(rest)));
+        let (path, fragment) =
+            target.split_once('#').map_or((target, None), |(path, rest)| (path, Some(rest)));
         let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
         let name = path.rsplit('/').next().unwrap_or_default();
         let name = percent_decode_str(name).decode_utf8_lossy();
@@ -182,7 +187,10 @@ mod tests {
         assert_eq!(Destination::of_wikilink("foo#^block"), inside("/node/foo"));
         assert_eq!(Destination::of_wikilink("#here"), inside("#h-here"));
         assert_eq!(Destination::of_wikilink(" "), Destination::Nowhere);
-        assert_eq!(Destination::of_wikilink("https://x.org/a"), Destination::Outside("https://x.org/a".into()));
+        assert_eq!(
+            Destination::of_wikilink("https://x.org/a"),
+            Destination::Outside("https://x.org/a".into())
+        );
     }
 
     #[test]
@@ -196,7 +204,8 @@ mod tests {
         assert_eq!(Destination::of_url("#Some heading"), inside("#h-some-heading"));
         assert_eq!(Destination::of_url("//x.org/a"), Destination::Outside("https://x.org/a".into()));
         assert_eq!(Destination::of_url("mailto:a@b.c"), Destination::Outside("mailto:a@b.c".into()));
-        for bad in ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "foo://x"] {
+        for bad in ["javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "foo://x"]
+        {
             assert_eq!(Destination::of_url(bad), Destination::Nowhere, "{bad}");
         }
     }

@@ -179,10 +179,14 @@ fn address(before: Option<char>, rest: &str) -> Taken<'_> {
     if before.is_some_and(|c| c.is_ascii_alphanumeric()) {
         return None;
     }
-    let starts = |scheme: &str| rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let starts =
+        |scheme: &str| rest.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let scheme = ["https://", "http://"].into_iter().find(|scheme| starts(scheme))?;
     let stops = |c: char| {
-        c.is_whitespace() || c.is_control() || "<>\"`[]{}|\\^".contains(c) || "。，、）」』】；：！？".contains(c)
+        c.is_whitespace()
+            || c.is_control()
+            || "<>\"`[]{}|\\^".contains(c)
+            || "。，、）」』】；：！？".contains(c)
     };
     let window = floor(rest, MAX_ADDRESS);
     let mut url = &window[..window.find(stops).unwrap_or(window.len())];
@@ -266,7 +270,10 @@ mod tests {
 
     #[test]
     fn finds_emphasis() {
-        assert_eq!(html("*a /b/* a*b*c =<=", Style::Org), "<strong>a <em>b</em></strong> a*b*c <code>&lt;</code>");
+        assert_eq!(
+            html("*a /b/* a*b*c =<=", Style::Org),
+            "<strong>a <em>b</em></strong> a*b*c <code>&lt;</code>"
+        );
         assert_eq!(html("**a //b//** `x`", Style::Myco), "<strong>a <em>b</em></strong> <code>x</code>");
         assert_eq!(html("2 * 3 * 4 / 5", Style::Org), "2 * 3 * 4 / 5");
     }

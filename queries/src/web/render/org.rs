@@ -32,7 +32,8 @@ pub(super) fn write(out: &mut Out, text: &str, ids: &mut Ids) {
                 blocks.out.open("blockquote", &[]);
                 quotes += 1;
             } else {
-                let inside = lines.by_ref().take_while(|line| strip_ascii_prefix(line.trim(), "#+end_").is_none());
+                let inside =
+                    lines.by_ref().take_while(|line| strip_ascii_prefix(line.trim(), "#+end_").is_none());
                 blocks.verbatim(inside);
             }
         } else if strip_ascii_prefix(bare, "#+end_").is_some() {

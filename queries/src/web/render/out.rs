@@ -196,7 +196,10 @@ mod tests {
         out.text("deep");
         out.void("br", &[]);
         let (html, cut) = out.finish();
-        assert_eq!((html.matches("<em>").count(), html.matches("</em>").count(), cut), (MAX_DEPTH, MAX_DEPTH, false));
+        assert_eq!(
+            (html.matches("<em>").count(), html.matches("</em>").count(), cut),
+            (MAX_DEPTH, MAX_DEPTH, false)
+        );
         assert!(html.contains("deep"));
 
         let mut out = Out::new(0);

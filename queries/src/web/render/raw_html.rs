@@ -14,16 +14,64 @@ use super::{
 
 /// Elements that may be nested and keep their content.
 const KEPT: &[&str] = &[
-    "abbr", "b", "big", "blockquote", "caption", "center", "cite", "code", "dd", "del", "details", "dfn", "dl", "dt",
-    "em", "figcaption", "figure", "h3", "h4", "h5", "h6", "i", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q",
-    "rp", "rt", "ruby", "s", "samp", "small", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var",
+    "abbr",
+    "b",
+    "big",
+    "blockquote",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "dfn",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "i",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rp",
+    "rt",
+    "ruby",
+    "s",
+    "samp",
+    "small",
+    "strike",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
 ];
 
 /// Elements whose content is not for reading.
 const DROPPED: &[&str] = &[
-    "applet", "audio", "canvas", "embed", "head", "iframe", "math", "noembed", "noframes", "noscript", "object",
-    "script", "select", "style", "svg", "template", "textarea", "title", "video", "xmp",
+    "applet", "audio", "canvas", "embed", "head", "iframe", "math", "noembed", "noframes", "noscript",
+    "object", "script", "select", "style", "svg", "template", "textarea", "title", "video", "xmp",
 ];
 
 /// Writes what may be kept of a piece of HTML: a block, or one tag.
@@ -51,7 +99,11 @@ fn tag<'h>(out: &mut Out, name: &str, attributes: &str, closes: bool, rest: &'h 
         return if closes { rest } else { behind_end(name, rest) };
     }
     if let Some(known) = KEPT.iter().find(is) {
-        if closes { out.raw_close(known) } else { out.raw_open(known, &[]) }
+        if closes {
+            out.raw_close(known);
+        } else {
+            out.raw_open(known, &[]);
+        }
         return rest;
     }
     match name.to_ascii_lowercase().as_str() {
@@ -60,11 +112,15 @@ fn tag<'h>(out: &mut Out, name: &str, attributes: &str, closes: bool, rest: &'h 
         "h1" | "h2" if closes => out.raw_close("h3"),
         "h1" | "h2" => out.raw_open("h3", &[]),
         "a" if closes => out.raw_close("a"),
-        "a" if !out.is_in("a") => match Destination::of_url(&attribute(attributes, "href").unwrap_or_default()) {
-            Destination::Inside(href) => out.raw_open("a", &[("href", &href)]),
-            Destination::Outside(href) => out.raw_open("a", &[("href", &href), ("rel", "nofollow noopener")]),
-            Destination::Nowhere => {}
-        },
+        "a" if !out.is_in("a") => {
+            match Destination::of_url(&attribute(attributes, "href").unwrap_or_default()) {
+                Destination::Inside(href) => out.raw_open("a", &[("href", &href)]),
+                Destination::Outside(href) => {
+                    out.raw_open("a", &[("href", &href), ("rel", "nofollow noopener")]);
+                }
+                Destination::Nowhere => {}
+            }
+        }
         "img" => {
             let alternative = attribute(attributes, "alt").unwrap_or_default();
             let source = attribute(attributes, "src").unwrap_or_default();
@@ -107,7 +163,8 @@ impl<'h> Piece<'h> {
         if html.starts_with("<!") || html.starts_with("<?") {
             return Some((Self::Comment, html.find('>').map_or("", |end| &html[end + 1..])));
         }
-        let (closes, inside) = html[1..].strip_prefix('/').map_or((false, &html[1..]), |inside| (true, inside));
+        let (closes, inside) =
+            html[1..].strip_prefix('/').map_or((false, &html[1..]), |inside| (true, inside));
         let name_ends = inside.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(inside.len());
         let name = &inside[..name_ends];
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {

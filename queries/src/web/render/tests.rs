@@ -33,9 +33,10 @@ fn markdown_of_gardens() {
     assert!(markdown("|a|b|\n|-|-:|\n|[[x\\|y]]|2|\n").contains("<td class=\"right\">2</td>"));
     assert!(markdown("|a|\n|-|\n|[[x\\|y]]|\n").contains("<a href=\"/node/x\" class=\"wikilink\">y</a>"));
     assert!(markdown("a[^n]\n\n[^n]: note").contains("<div class=\"footnote\" id=\"fn-1-1\">1. <p>note</p>"));
-    assert!(markdown("<details><summary>s</summary>\n\n*x*\n\n</details>\n\ny").contains(
-        "<details><summary>s</summary>\n<p><em>x</em></p>\n</details>"
-    ));
+    assert!(
+        markdown("<details><summary>s</summary>\n\n*x*\n\n</details>\n\ny")
+            .contains("<details><summary>s</summary>\n<p><em>x</em></p>\n</details>")
+    );
 }
 
 #[test]
@@ -72,7 +73,9 @@ fn org_of_gardens() {
 
 #[test]
 fn myco_of_gardens() {
-    let html = myco("= Head\n* a\n** b\n*. c\n> q\n=> foo | label\n=> https://x.org\n```\n<x>\n```\n**bold** [[Foo|f]]\n----");
+    let html = myco(
+        "= Head\n* a\n** b\n*. c\n> q\n=> foo | label\n=> https://x.org\n```\n<x>\n```\n**bold** [[Foo|f]]\n----",
+    );
     for part in [
         "<h3 id=\"h-head\">Head</h3>",
         "<ul><li>a\n<ul><li>b\n</li></ul></li></ul><ol><li>c\n</li></ol>",
@@ -162,8 +165,12 @@ fn assert_harmless(html: &str, source: &str) {
         let end = rest.find('>').unwrap_or_else(|| panic!("open tag at the end, from {source:?}: {html}"));
         let tag = &rest[..end];
         rest = &rest[end + 1..];
-        let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-        for bad in ["script", "style", "iframe", "svg", "math", "form", "input", "button", "object", "base", "meta", "link", "template", "article", "main", "h1", "h2"] {
+        let name: String =
+            tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+        for bad in [
+            "script", "style", "iframe", "svg", "math", "form", "input", "button", "object", "base", "meta",
+            "link", "template", "article", "main", "h1", "h2",
+        ] {
             assert_ne!(name, bad, "from {source:?}: {html}");
         }
         // Values are quoted and hold no `"`, so every second piece is outside of a value.
@@ -174,7 +181,10 @@ fn assert_harmless(html: &str, source: &str) {
         for value in tag.split('"').skip(1).step_by(2) {
             let value: String = value.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
             let value = value.to_ascii_lowercase();
-            assert!(!value.starts_with("javascript:") && !value.starts_with("data:"), "from {source:?}: {html}");
+            assert!(
+                !value.starts_with("javascript:") && !value.starts_with("data:"),
+                "from {source:?}: {html}"
+            );
         }
     }
 }
@@ -204,7 +214,8 @@ fn the_gate_is_enough_alone() {
 fn bombs() -> Vec<(&'static str, String)> {
     let n = 10_000;
     let big = MAX_SOURCE_BYTES;
-    let indented = |marker: &str| (0..n).map(|depth| format!("{}{marker}x\n", " ".repeat(depth.min(400)))).collect();
+    let indented =
+        |marker: &str| (0..n).map(|depth| format!("{}{marker}x\n", " ".repeat(depth.min(400)))).collect();
     vec![
         ("quotes", format!("{}x", "> ".repeat(n))),
         ("quotes, then blank lines", format!("{}x\n{}", ">".repeat(n), "\n".repeat(big / 2))),

@@ -183,7 +183,8 @@ fn greatest(a: &[Match], b: &[Match]) -> Vec<Match> {
         let found = match (a.peek(), b.peek()) {
             (Some(x), Some(y)) if x.document == y.document => {
                 let found = Match { title: x.title.max(y.title), body: x.body.max(y.body), ..**x };
-                (a.next(), b.next());
+                a.next();
+                b.next();
                 found
             }
             (Some(x), Some(y)) if x.document > y.document => {

@@ -20,8 +20,9 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// A place in the order of an answer. It stays good whatever happens to the index: what comes after it is what ranks
-/// below it then.
+/// A place in the order of an answer: behind a document. It stays good whatever happens to the index: what comes next
+/// is what ranks below the document then (all scores shift when documents come and go); if it is gone, below where it
+/// was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// What the answer is ordered by, the greatest first.
@@ -100,7 +101,7 @@ struct Ranked {
 /// The page of what was found.
 pub(super) fn page(
     state: &State,
-    found: Vec<Scored>,
+    found: &[Scored],
     by_score: bool,
     page: &Page,
     complete: bool,
@@ -109,9 +110,10 @@ pub(super) fn page(
     let mut ranked: Vec<Ranked> = if by_score {
         found.iter().map(|found| Ranked { document: found.document, rank: rounded(found.score) }).collect()
     } else {
-        by_time(state, &found)?
+        by_time(state, found)?
     };
-    if let Some(after) = &page.after {
+    let after = page.after.as_ref().map(|after| moved(state, after, &ranked)).transpose()?;
+    if let Some(after) = &after {
         ranked.retain(|found| found.rank <= after.rank);
     }
     // Whose URIs have to be known: all that rank with or above the last of the page, and with the cursor.
@@ -124,7 +126,7 @@ pub(super) fn page(
         ranked.retain(|found| found.rank >= least);
     }
     let mut hits = hits(state, ranked)?;
-    if let Some(after) = &page.after {
+    if let Some(after) = &after {
         hits.retain(|(rank, hit)| *rank < after.rank || hit.uri > after.uri);
     }
     hits.sort_unstable_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.uri.cmp(&other.uri)));
@@ -134,6 +136,13 @@ pub(super) fn page(
     let next = last.map(|(rank, hit)| Cursor { rank: *rank, uri: hit.uri.clone() });
     let score = |(rank, hit): (u64, Hit)| Hit { score: if by_score { rank } else { 0 }, ..hit };
     Ok(Hits { total, complete, hits: hits.into_iter().map(score).collect(), next })
+}
+
+/// Where the cursor's document ranks now.
+fn moved(state: &State, cursor: &Cursor, ranked: &[Ranked]) -> Result<Cursor, SearchError> {
+    let number = state.find(&[&cursor.uri])?.pop().flatten();
+    let at = number.and_then(|number| ranked.binary_search_by_key(&number, |found| found.document).ok());
+    Ok(Cursor { rank: at.map_or(cursor.rank, |at| ranked[at].rank), uri: cursor.uri.clone() })
 }
 
 /// The newest first.

@@ -78,7 +78,7 @@ fn says_what_is_wrong_and_where() {
         ("foo) bar", "there is no `(` for this `)` @3"),
         ("OR a", "`OR` stands between two things to search for @0"),
         ("a OR", "`OR` stands between two things to search for @4"),
-        ("a OR OR b", "`OR` stands between two things to search for @4"),
+        ("a OR OR b", "`OR` stands between two things to search for @5"),
         ("a AND", "`AND` stands between two things to search for @1"),
         ("AND a", "`AND` stands between two things to search for @0"),
         ("a NOT", "`NOT` stands before something to search for @2"),
@@ -112,7 +112,7 @@ fn reads_the_other_modes() {
 
 fn marked(query: &str, text: &str) -> String {
     let query = Query::parse(Mode::Ranked, query).unwrap();
-    let highlighter = Highlighter::new(&query, std::iter::empty());
+    let highlighter = Highlighter::new(&query, &std::iter::empty());
     let mut shown = String::new();
     let mut at = 0;
     for mark in highlighter.marks(text) {
@@ -137,7 +137,8 @@ fn marks_what_was_asked_for() {
     assert_eq!(marked("中文", "这是中文字"), "这是<中文>字");
     assert_eq!(marked("tag:foo x", "foo x"), "foo <x>");
     let query = Query::parse(Mode::Substring, "ÏVE").unwrap();
-    assert_eq!(Highlighter::new(&query, std::iter::empty()).marks("İ naïve"), [6..10]);
+    let marks = Highlighter::new(&query, &std::iter::empty()).marks("İ naïve");
+    assert_eq!(marks.first().map(|mark| (mark.start, mark.end)), Some((5, 9)));
 }
 
 #[test]
@@ -145,12 +146,12 @@ fn shows_the_best_piece() {
     let filler = "lorem ipsum ".repeat(50);
     let text = format!("alpha {filler} alpha beta {filler}");
     let query = Query::parse(Mode::Ranked, "alpha beta").unwrap();
-    let snippet = Highlighter::new(&query, std::iter::empty()).snippet(&text);
+    let snippet = Highlighter::new(&query, &std::iter::empty()).snippet(&text);
     let marked: Vec<&str> = snippet.marks.iter().map(|mark| &snippet.text[mark.clone()]).collect();
     assert_eq!(marked, ["alpha", "beta"]);
     assert!(snippet.start > 500 && snippet.more && snippet.text.chars().count() <= 201);
     assert!(snippet.text.starts_with("ipsum") || snippet.text.starts_with("lorem"), "{}", snippet.text);
-    let none = Highlighter::new(&query, std::iter::empty()).snippet("nothing here");
+    let none = Highlighter::new(&query, &std::iter::empty()).snippet("nothing here");
     assert_eq!((none.text.as_str(), none.marks.len(), none.start, none.more), ("nothing here", 0, 0, false));
 }
 
@@ -172,7 +173,7 @@ proptest! {
     #[test]
     fn any_text_is_shown(text: String, query in "[a-c中文 ]{1,8}", mode in prop::sample::select(Mode::ALL.to_vec())) {
         let Ok(query) = Query::parse(mode, &query) else { return Ok(()) };
-        let highlighter = Highlighter::new(&query, std::iter::empty());
+        let highlighter = Highlighter::new(&query, &std::iter::empty());
         let text = format!("{text} abc 中文 {text}");
         let snippet = highlighter.snippet(&text);
         prop_assert_eq!(&text[snippet.start..snippet.start + snippet.text.len()], snippet.text.as_str());

@@ -25,7 +25,7 @@ pub(in crate::search) fn run(
     let scored = run.node(&query.root)?;
     let mut by_score = false;
     query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words());
-    rank::page(state, scored, by_score, page, run.complete)
+    rank::page(state, &scored, by_score, page, run.complete)
 }
 
 struct Run<'a> {

@@ -72,13 +72,17 @@ pub(super) fn broad(text: &str) -> Option<Node> {
         ControlFlow::Continue(())
     });
     close(&mut run, &mut leaves);
-    let mut distinct: Vec<Node> = Vec::new();
-    for leaf in leaves.into_iter().map(Node::Leaf) {
-        if !distinct.contains(&leaf) {
+    let same = |a: &Leaf, b: &Leaf| match (a, b) {
+        (Leaf::Prefix { word: a, .. }, Leaf::Prefix { word: b, .. }) => a == b,
+        _ => a == b,
+    };
+    let mut distinct: Vec<Leaf> = Vec::new();
+    for leaf in leaves {
+        if !distinct.iter().any(|known| same(known, &leaf)) {
             distinct.push(leaf);
         }
     }
-    (!distinct.is_empty()).then_some(Node::And(distinct))
+    (!distinct.is_empty()).then(|| Node::And(distinct.into_iter().map(Node::Leaf).collect()))
 }
 
 /// The whole text as one phrase.

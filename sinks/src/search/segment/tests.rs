@@ -88,7 +88,9 @@ proptest! {
         let parts: Vec<World> = cuts.windows(2).map(part).filter(|part| !part.is_empty()).collect();
         let inputs: Vec<_> = parts.iter().enumerate().map(|(id, part)| Arc::new(invert(id as u32, &rows(part)))).collect();
         let mut gone = super::super::dead::Dead::default();
-        dead.iter().for_each(|number| drop(gone.insert(*number)));
+        for number in &dead {
+            gone.insert(*number);
+        }
         let segment = stored(merged(Merge::new(9, inputs, &gone), budget));
         let rest: World = world.into_iter().filter(|(number, _)| !dead.contains(number)).collect();
         prop_assert_eq!(&read(&segment), &rest);
@@ -122,5 +124,5 @@ fn the_format_is_what_it_was() {
     for (part, pages) in PAGED.into_iter().zip(segment.info.pages) {
         (0..pages).for_each(|number| bytes.extend_from_slice(&segment.page(part, number).unwrap()));
     }
-    assert_eq!((bytes.len(), xxh3_64(&bytes)), (0, 0));
+    assert_eq!((bytes.len(), xxh3_64(&bytes)), (106_405, 4_385_196_647_135_880_112));
 }

@@ -111,7 +111,11 @@ impl Host {
     }
 
     pub(crate) async fn state(&self, state: SourceState) {
-        wait_for("state", || if self.status().state == state { Ok(()) } else { Err(self.status()) }).await;
+        wait_for(
+            "state",
+            || if self.status().state == state { Ok(()) } else { Err(Box::new(self.status())) },
+        )
+        .await;
     }
 
     pub(crate) async fn command(&self, command: Command) {

@@ -70,7 +70,9 @@ impl Ledger {
     }
 
     pub(crate) fn records(&self) -> Records {
-        self.with(|inner| inner.records.iter().map(|(uri, (_, record))| (uri.clone(), (**record).clone())).collect())
+        self.with(|inner| {
+            inner.records.iter().map(|(uri, (_, record))| (uri.clone(), (**record).clone())).collect()
+        })
     }
 
     /// Whether a record is there, by its name.
