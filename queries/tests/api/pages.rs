@@ -135,7 +135,6 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
         "/raw/node/foo",
         "/feed/latest",
         "/go/foo",
-        "/@alice/foo",
         "/docs",
     ] {
         assert!(seen.contains(path), "no page leads to {path}; there are {seen:#?}");
