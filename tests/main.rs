@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod dice;
 mod faults;
+mod git;
 mod oracle;

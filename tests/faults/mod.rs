@@ -1,18 +1,9 @@
 //! Kill the process anywhere: no epoch lost, none applied twice, the views what they would have been.
 
+use crate::dice::Dice;
 use springline_tests::{Garden, Springline, fingerprints};
 use std::{fs, time::Duration};
 use tempfile::TempDir;
-
-/// A small generator, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 fn change(garden: &Garden, dice: &mut Dice) {
     for _ in 0..30 {
@@ -35,7 +26,7 @@ fn killed_again_and_again(engine: &str, kills: u64) {
     let survivor = Springline::new(&dir.path().join("data"))
         .with("store.engine", engine)
         .with("runtime.epoch_events", &4);
-    let mut dice = Dice(0x5EED);
+    let mut dice = Dice::new(0x5EED);
     for _ in 0..kills {
         let server = survivor.serve(garden.path());
         change(&garden, &mut dice);

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as the tests need: one GET a connection.
+//! As much of an HTTP client as the tests need: one request a connection.
 
 use serde_json::Value;
 use std::{
@@ -51,9 +51,23 @@ pub fn encode(text: &str) -> String {
 /// Asks; `None` if nobody answers.
 #[must_use]
 pub fn get(address: SocketAddr, target: &str) -> Option<Answer> {
+    ask(address, &format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+}
+
+/// Writes, with a bearer token; `None` if nobody answers.
+#[must_use]
+pub fn post(address: SocketAddr, target: &str, token: &str, json: &str) -> Option<Answer> {
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}"
+    );
+    let body = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
+    ask(address, &format!("{head}\r\n{body}"))
+}
+
+fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    write!(stream, "GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
     let split = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;

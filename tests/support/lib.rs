@@ -5,10 +5,12 @@
 mod garden;
 mod http;
 mod process;
+mod upstream;
 
 pub use garden::{Garden, data, ten_gardens};
-pub use http::{Answer, encode, get};
+pub use http::{Answer, encode, get, post};
 pub use process::{Server, Springline, fingerprints};
+pub use upstream::Upstreams;
 
 use std::time::{Duration, Instant};
 

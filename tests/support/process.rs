@@ -1,6 +1,9 @@
 //! The program as a process.
 
-use crate::{Answer, eventually, get};
+use crate::{
+    Answer, eventually,
+    http::{get, post},
+};
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
@@ -15,13 +18,17 @@ use std::{
 pub struct Springline {
     data: PathBuf,
     settings: Vec<(String, String)>,
+    config: Option<PathBuf>,
 }
+
+/// The bearer token that its servers want for whatever writes.
+pub(crate) const TOKEN: &str = "a token for the tests";
 
 impl Springline {
     /// Over a data folder.
     #[must_use]
     pub fn new(data: &Path) -> Self {
-        Self { data: data.to_path_buf(), settings: Vec::new() }
+        Self { data: data.to_path_buf(), settings: Vec::new(), config: None }
     }
 
     /// With a setting: `store.engine`, `fjall`.
@@ -32,12 +39,25 @@ impl Springline {
         self
     }
 
+    /// With a configuration file.
+    #[must_use]
+    pub fn configured(mut self, file: &Path) -> Self {
+        self.config = Some(file.to_path_buf());
+        self
+    }
+
     /// A command of it.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.arg("--data-dir").arg(&self.data).args(["--log-level", "warn"]).args(arguments);
-        command.envs(self.settings.iter().cloned()).stdin(Stdio::null());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command
+            .env("SPRINGLINE__SERVER__TOKEN", TOKEN)
+            .envs(self.settings.iter().cloned())
+            .stdin(Stdio::null());
         command
     }
 
@@ -67,15 +87,30 @@ impl Springline {
         self.run(&["run", "--once", "--no-server", "--agora", &agora.to_string_lossy()]);
     }
 
+    /// Reads what the configuration names until all is indexed and on disk.
+    pub fn index_configured(&self) {
+        self.run(&["run", "--once", "--no-server"]);
+    }
+
     /// Starts serving an Agora tree, and waits for the address (not for the views).
+    #[must_use]
+    pub fn serve(&self, agora: &Path) -> Server {
+        self.start(&["run", "--listen", "127.0.0.1:0", "--agora", &agora.to_string_lossy()])
+    }
+
+    /// Starts serving what the configuration names.
+    #[must_use]
+    pub fn serve_configured(&self) -> Server {
+        self.start(&["run", "--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a command that serves, and waits for the address.
     ///
     /// # Panics
     /// It does not start.
     #[must_use]
-    pub fn serve(&self, agora: &Path) -> Server {
-        let agora = agora.to_string_lossy();
-        let arguments = ["run", "--listen", "127.0.0.1:0", "--agora", &agora];
-        let mut child = self.command(&arguments).stderr(Stdio::piped()).spawn().expect("the program runs");
+    pub fn start(&self, arguments: &[&str]) -> Server {
+        let mut child = self.command(arguments).stderr(Stdio::piped()).spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
         let address = loop {
             let line = lines.next().expect("it says where it is").expect("it writes text");
@@ -107,6 +142,18 @@ impl Server {
         get(self.address, target).expect("the server answers")
     }
 
+    /// Makes a source look upstream, and waits for what it found; `None` if the server ended meanwhile.
+    #[must_use]
+    pub fn pull(&self, source: &str) -> Option<Answer> {
+        post(self.address, &format!("/v1/sources/{source}/pull"), TOKEN, "{}")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until all is indexed.
     pub fn ready(&self) {
         eventually("ready", Duration::from_secs(120), || (self.get("/readyz").status == 200).then_some(()));
@@ -117,8 +164,7 @@ impl Server {
     /// # Panics
     /// It ends with an error.
     pub fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        self.signal(rustix::process::Signal::TERM);
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "the server ended with {status}");
     }
@@ -127,9 +173,13 @@ impl Server {
     ///
     /// # Panics
     /// It does not run.
-    pub fn kill(mut self) {
-        self.child.kill().expect("it runs");
-        let _ = self.child.wait();
+    pub fn kill(&self) {
+        self.signal(rustix::process::Signal::KILL);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it runs");
     }
 }
 
