@@ -7,7 +7,7 @@ use super::{Engine, Store, StoreError, Write};
 use std::{ops::Bound, path::Path};
 
 /// The layout that this program reads and writes.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 const KEY: &[u8] = b"\0format";
 const MAGIC: &[u8] = b"springline store";
@@ -51,10 +51,10 @@ mod tests {
         check(&store, Engine::Memory, Path::new("dir")).unwrap();
         check(&store, Engine::Memory, Path::new("dir")).unwrap();
         assert!(matches!(
-            checked(b"springline store\0\x02memory"),
-            Err(StoreError::Version { found: 2, .. })
+            checked(b"springline store\0\x01memory"),
+            Err(StoreError::Version { found: 1, .. })
         ));
-        assert!(matches!(checked(b"springline store\0\x01sled"), Err(StoreError::Foreign { .. })));
+        assert!(matches!(checked(b"springline store\0\x02sled"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"springline store\0"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"else"), Err(StoreError::Foreign { .. })));
         let foreign = MemoryStore::default();

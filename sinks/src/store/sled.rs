@@ -1,11 +1,14 @@
 //! sled 0.34: a tree of pages over a log, with what its last stable version needs to be safe and small.
 //!
 //! ```text
-//!   key                → 0 · value                      a value of up to PART_BYTES
-//!   key                → 1 · number of parts (u32)      a longer one,
+//!   key                → 0 · value                      packed, a value has up to PART_BYTES
+//!   key                → 1 · number of parts (u32)      or more,
 //!   0xFF · key · index → part                           in parts of PART_BYTES
+//!
+//!   packed: the value (0), or LZ4 (1) if that is shorter
 //! ```
 //!
+//! - Values are compressed here and not by sled, whose compression is of what it writes and not of what it holds.
 //! - One tree and one batch a commit: recovered whole or not at all.
 //! - `flush()` does not reach the disk on Linux (it calls `sync_file_range`): [`Store::sync`] calls `fdatasync` on
 //!   the same file.
@@ -21,6 +24,7 @@ use super::{
     Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
 };
 use ::sled::{Batch, Db, Error, IVec, Tree};
+use lz4_flex::block::{compress_into, decompress, get_maximum_output_size};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeSet,
@@ -35,6 +39,11 @@ const PART_BYTES: usize = 6 * 1024;
 /// The first byte of a value.
 const WHOLE: u8 = 0;
 const IN_PARTS: u8 = 1;
+/// The first byte of what is packed.
+const PLAIN: u8 = 0;
+const COMPRESSED: u8 = 1;
+/// Shorter values are left as they are.
+const LEAST_PACKED: usize = 256;
 /// Never there; sorts before all others.
 const NO_KEY: &[u8] = &[0];
 /// Keys from here on are parts.
@@ -89,13 +98,13 @@ impl SledStore {
 
     /// The whole value behind what is stored under the key.
     fn whole(&self, key: &[u8], stored: &IVec) -> Result<Vec<u8>, StoreError> {
-        let Some(parts) = parts_of(stored) else { return Ok(stored.get(1..).unwrap_or_default().to_vec()) };
+        let Some(parts) = parts_of(stored) else { return unpack(stored.get(1..).unwrap_or_default()) };
         let mut value = Vec::with_capacity(parts as usize * PART_BYTES);
         for index in 0..parts {
             let part = self.tree.get(part_key(key, index)).map_err(failed)?;
             value.extend_from_slice(&part.ok_or_else(missing)?);
         }
-        Ok(value)
+        unpack(&value)
     }
 
     fn sync_pages(&self) -> Result<(), StoreError> {
@@ -125,6 +134,36 @@ fn missing() -> StoreError {
     StoreError::engine(Engine::Sled, "a part of a long value is missing")
 }
 
+/// A value as it is stored; `head` comes before it.
+fn pack(head: u8, value: &[u8]) -> Vec<u8> {
+    let room = if value.len() < LEAST_PACKED { 0 } else { get_maximum_output_size(value.len()) };
+    let mut packed = vec![0; room + 6];
+    (packed[0], packed[1]) = (head, COMPRESSED);
+    if room > 0
+        && let Ok(length) = compress_into(value, &mut packed[6..])
+        && length + 4 < value.len()
+        && let Ok(whole) = u32::try_from(value.len())
+    {
+        packed[2..6].copy_from_slice(&whole.to_be_bytes());
+        packed.truncate(6 + length);
+        return packed;
+    }
+    [&[head, PLAIN], value].concat()
+}
+
+/// The value that was packed.
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let damaged = || StoreError::engine(Engine::Sled, "a compressed value is damaged");
+    match packed.split_first() {
+        Some((&PLAIN, value)) => Ok(value.to_vec()),
+        Some((&COMPRESSED, rest)) => {
+            let (length, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
+            decompress(rest, u32::from_be_bytes(*length) as usize).map_err(|_| damaged())
+        }
+        _ => Err(damaged()),
+    }
+}
+
 fn parts_of(stored: &[u8]) -> Option<u32> {
     let (&IN_PARTS, count) = stored.split_first()? else { return None };
     count.try_into().ok().map(u32::from_be_bytes)
@@ -143,10 +182,11 @@ impl Store for SledStore {
             let mut parts = 0;
             let old_parts = self.parts(&key)?;
             let stored = value.map(|value| {
-                if value.len() <= PART_BYTES {
-                    return [&[WHOLE], &value[..]].concat();
+                let packed = pack(WHOLE, &value);
+                if packed.len() <= PART_BYTES {
+                    return packed;
                 }
-                for part in value.chunks(PART_BYTES) {
+                for part in packed[1..].chunks(PART_BYTES) {
                     batch.insert(part_key(&key, parts), part);
                     parts += 1;
                 }
