@@ -7,3 +7,4 @@ mod dice;
 mod faults;
 mod git;
 mod oracle;
+mod peer;

@@ -77,7 +77,17 @@ fn unpack(bundles: &Path, tree: &Path) -> anyhow::Result<()> {
         let target = tree.join(kind).join(user);
         fs::create_dir_all(tree.join(kind))?;
         let done = Command::new("git")
-            .args(["-c", "core.hooksPath=/dev/null", "clone", "-q", "-b", "main", "--"])
+            .args([
+                "-c",
+                "core.hooksPath=/dev/null",
+                "-c",
+                "init.defaultBranch=main",
+                "clone",
+                "-q",
+                "-b",
+                "main",
+                "--",
+            ])
             .args([&path, &target])
             .status()
             .context("git is needed")?;

@@ -1,8 +1,8 @@
-//! The same views whatever the way: workers, engines, a rebuild from the journal; and another implementation's
-//! results on recorded gardens.
+//! The same views whatever the way: workers, engines, a rebuild from the journal; and exports that
+//! others read.
 
-use springline_tests::{Garden, Springline, data, fingerprints, ten_gardens};
-use std::{collections::BTreeSet, fs, io::Read as _, path::Path};
+use springline_tests::{Garden, Springline, fingerprints, python};
+use std::fs;
 use tempfile::TempDir;
 
 /// A tree with every kind of thing, the same at each call.
@@ -62,11 +62,6 @@ fn exports_are_whole_and_read_by_others() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["tables"]["records"]["rows"], 164);
-    let Some(python) = std::env::var_os("SPRINGLINE_TEST_PYTHON").filter(|python| Path::new(python).exists())
-    else {
-        eprintln!("skipped: SPRINGLINE_TEST_PYTHON names no Python with duckdb, polars and pyarrow");
-        return;
-    };
     let script = "
 import sys, duckdb, polars, pyarrow.dataset as dataset
 out = sys.argv[1]
@@ -82,54 +77,5 @@ assert kind.startswith('TIMESTAMP'), kind
 assert polars.read_parquet(f'{out}/records/**/*.parquet').height == 164
 assert dataset.dataset(f'{out}/records', partitioning='hive').count_rows() == 164
 ";
-    let read = std::process::Command::new(python).args(["-c", script]).arg(&out).output().unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-}
-
-/// Pairs (target node, source node) of a truth file.
-fn truth(path: &Path) -> BTreeSet<(String, String)> {
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let mut pairs = BTreeSet::new();
-    for (target, sources) in truth["back_links"].as_object().unwrap() {
-        for source in sources.as_array().unwrap() {
-            pairs.insert((target.clone(), source.as_str().unwrap().to_owned()));
-        }
-    }
-    pairs
-}
-
-#[test]
-fn backlinks_of_ten_gardens_equal_the_truth_pair_for_pair() {
-    let Some(data) = data() else { return };
-    let dir = TempDir::new().unwrap();
-    let agora = dir.path().join("agora");
-    ten_gardens(&data, &agora);
-    let springline = Springline::new(&dir.path().join("data"));
-    springline.index(&agora);
-    let out = dir.path().join("out");
-    springline.run(&["export", "--view", "backlinks", "--out", &out.to_string_lossy()]);
-    let Some(python) = std::env::var_os("SPRINGLINE_TEST_PYTHON").filter(|python| Path::new(python).exists())
-    else {
-        eprintln!("skipped: SPRINGLINE_TEST_PYTHON names no Python with duckdb");
-        return;
-    };
-    let script = "
-import sys, json, duckdb
-rows = duckdb.sql(f\"\"\"select distinct target[6:], node from
-  read_parquet('{sys.argv[1]}/backlinks/**/*.parquet', hive_partitioning = true)
-  where path = 'wikilink' and node is not null\"\"\").fetchall()
-json.dump(rows, sys.stdout)
-";
-    let read = std::process::Command::new(python).args(["-c", script]).arg(&out).output().unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-    let rows: Vec<(String, String)> = serde_json::from_slice(&read.stdout).unwrap();
-    // The other implementation leaves a node's links to itself out.
-    let ours: BTreeSet<_> = rows.into_iter().filter(|(target, source)| target != source).collect();
-    let theirs = truth(&data.join("gardens/truth/alias-aware.json.gz"));
-    let missing: Vec<_> = theirs.difference(&ours).take(10).collect();
-    let more: Vec<_> = ours.difference(&theirs).take(10).collect();
-    assert!(missing.is_empty() && more.is_empty(), "missing: {missing:?}\ntoo many: {more:?}");
-    let _ = fingerprints(&springline);
+    let _ = python(script, &[&out]);
 }

@@ -74,8 +74,11 @@ pub fn ten_gardens(data: &Path, agora: &Path) {
         let stem = bundle.file_stem().expect("a bundle has a name").to_string_lossy().into_owned();
         let (place, user) = stem.split_once('_').expect("a bundle is named place_user");
         let target = agora.join(place).join(user);
-        let cloned =
-            Command::new("git").args(["clone", "-q", "-b", "main"]).arg(&bundle).arg(&target).status();
+        let cloned = Command::new("git")
+            .args(["-c", "init.defaultBranch=main", "clone", "-q", "-b", "main"])
+            .arg(&bundle)
+            .arg(&target)
+            .status();
         assert!(cloned.expect("git runs").success(), "{} can't be cloned", bundle.display());
         fs::remove_dir_all(target.join(".git")).expect("the clone has a .git");
     }

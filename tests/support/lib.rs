@@ -5,11 +5,13 @@
 mod garden;
 mod http;
 mod process;
+mod python;
 mod upstream;
 
 pub use garden::{Garden, data, ten_gardens};
 pub use http::{Answer, encode, get, post};
 pub use process::{Server, Springline, fingerprints};
+pub use python::python;
 pub use upstream::Upstreams;
 
 use std::time::{Duration, Instant};

@@ -41,7 +41,20 @@ impl Upstreams {
             let text = |key: &str| revision[key].as_str().expect("a commit").to_owned();
             let (at, tip) = (text("at"), text("tip"));
             let (from, to) = (bundle.to_string_lossy(), repository.to_string_lossy());
-            git(root, &["clone", "--quiet", "--bare", "--branch", "main", &from, &to]);
+            git(
+                root,
+                &[
+                    "-c",
+                    "init.defaultBranch=main",
+                    "clone",
+                    "--quiet",
+                    "--bare",
+                    "--branch",
+                    "main",
+                    &from,
+                    &to,
+                ],
+            );
             let ahead =
                 git(&repository, &["rev-list", "--reverse", "--first-parent", &format!("{at}..{tip}")]);
             git(&repository, &["update-ref", "refs/heads/main", &at]);

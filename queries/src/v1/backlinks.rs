@@ -173,7 +173,7 @@ impl From<BacklinkCountRow> for BacklinkGroup {
 }
 
 fn backlinks(reading: &Reading<'_>, params: BacklinksParams) -> Result<Page<Backlink>, Problem> {
-    let target = names::uri("target", &params.target)?;
+    let target = names::target(reading, "target", &params.target)?;
     let author = params.author.as_deref().map(|author| names::person("author", author)).transpose()?;
     let filter =
         Filter { kind: params.kind, path: params.path, context: params.context, links: params.links, author };
@@ -181,7 +181,7 @@ fn backlinks(reading: &Reading<'_>, params: BacklinksParams) -> Result<Page<Back
 }
 
 fn count(reading: &Reading<'_>, params: CountParams) -> Result<BacklinkCounts, Problem> {
-    let target = names::uri("target", &params.target)?;
+    let target = names::target(reading, "target", &params.target)?;
     let groups = groups(reading.snapshot, target.id())?;
     let links =
         groups.iter().filter(|group| group.path.as_str() != LinkPath::AGORA).map(|group| group.links).sum();

@@ -112,7 +112,7 @@ pub struct Edge {
 }
 
 fn graph(reading: &Reading<'_>, params: GraphParams) -> Result<Graph, Problem> {
-    let (snapshot, root) = (reading.snapshot, names::node("node", &params.node)?);
+    let (snapshot, root) = (reading.snapshot, names::node(reading, "node", &params.node)?);
     let mut found = Neighbourhood::new(root.clone(), params.limit.get());
     found.expand(snapshot, &root)?;
     if found.edges.is_empty() && nodes::row(snapshot, &root)?.is_none() {

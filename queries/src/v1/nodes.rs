@@ -184,7 +184,12 @@ fn nodes(reading: &Reading<'_>, params: NodesParams) -> Result<Page<Node>, Probl
 }
 
 fn subnodes(reading: &Reading<'_>, params: SubnodesParams) -> Result<Page<Note>, Problem> {
-    subnodes_page(reading, &names::node("node", &params.node)?, params.limit, params.cursor.as_deref())
+    subnodes_page(
+        reading,
+        &names::node(reading, "node", &params.node)?,
+        params.limit,
+        params.cursor.as_deref(),
+    )
 }
 
 fn subnodes_page(
@@ -201,7 +206,7 @@ fn subnodes_page(
 }
 
 fn node(reading: &Reading<'_>, params: NodeParams) -> Result<NodePage, Problem> {
-    let name = names::node("node", &params.node)?;
+    let name = names::node(reading, "node", &params.node)?;
     let (snapshot, limit, target) = (reading.snapshot, params.limit, Uri::node(&name));
     let backlinks = Filter::default().page(reading, &target, limit, None)?;
     let row = match row(snapshot, &name)? {

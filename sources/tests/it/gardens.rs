@@ -88,7 +88,17 @@ async fn following_is_the_same_as_starting_fresh() {
             String::from_utf8(output.stdout).unwrap()
         };
         let at = upstream.to_str().unwrap();
-        git(&["clone", "--quiet", "--bare", "--branch", "main", bundles[target].to_str().unwrap(), at]);
+        git(&[
+            "-c",
+            "init.defaultBranch=main",
+            "clone",
+            "--quiet",
+            "--bare",
+            "--branch",
+            "main",
+            bundles[target].to_str().unwrap(),
+            at,
+        ]);
         let commits = git(&["--git-dir", at, "rev-list", "--first-parent", "--max-count=100", "main"]);
         let commits: Vec<&str> = commits.lines().collect();
         let config = config(vec![garden(target, &upstream)]);

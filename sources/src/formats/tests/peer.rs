@@ -86,7 +86,7 @@ pub(crate) fn check_out(data: &Path, tree: &Path, minus100: bool) {
                 Command::new("git").args(["-c", "core.hooksPath=/dev/null"]).args(args).args(paths).status();
             assert!(git.unwrap().success(), "{place}: {args:?}");
         };
-        git(&["clone", "--quiet", "--branch", "main"], &[&bundle, &garden]);
+        git(&["-c", "init.defaultBranch=main", "clone", "--quiet", "--branch", "main"], &[&bundle, &garden]);
         if minus100 {
             git(&["-C", garden.to_str().unwrap(), "checkout", "--quiet", &revisions[&place].at], &[]);
         }
@@ -164,6 +164,25 @@ impl<'a> Justified<'a> {
     pub(crate) fn pairs(why: &'static str, side: Side, pairs: Vec<(&'static str, &'static str)>) -> Self {
         Self::new(why, move |at, one, other| at == side && pairs.contains(&(one, other)))
     }
+}
+
+/// Where its back links differ from ours (read as it reads them), and why.
+pub(crate) fn of_back_links() -> Vec<Justified<'static>> {
+    const SOURCES: [&str; 5] =
+        ["internal links", "interne links", "внутренние ссылки", "روابط داخلية", "内部リンク"];
+    let of = |target: &'static str| SOURCES.map(|source| (target, source)).to_vec();
+    vec![
+        Justified::new(
+            "the peer looks a node like `g ` up as `g` and loses what links from it",
+            |side, _, source| side == Side::Ours && source.ends_with(' '),
+        ),
+        Justified::pairs(
+            "the peer's date parser reads `2023-01-01#^37066d` as a day in 1925",
+            Side::Peer,
+            of("1925-05-29"),
+        ),
+        Justified::pairs("and this is what we leave it at", Side::Ours, of("2023-01-01#^37066d")),
+    ]
 }
 
 /// Compares, prints how often each justification was needed, and gives the differences that none covers.

@@ -35,7 +35,7 @@ fn compare(prefix: &str) {
         "the peer's back links",
         &back_links(&records, agora_view),
         &as_is.pairs(),
-        &of_back_links(),
+        &peer::of_back_links(),
     ));
     let pushes = cut(as_is.actions(|node| &node.push));
     left.extend(unjustified("pushes", &actions(&records, LinkPath::PUSH), &pushes, &of_pushes(&records)));
@@ -114,24 +114,6 @@ fn subnodes(records: &[Record], as_is: &AsIs) -> Vec<String> {
     let (ours, peers): (BTreeSet<_>, BTreeSet<_>) = (ours.collect(), peers.collect());
     println!("subnodes: ours {}, the peer's {}", ours.len(), peers.len());
     ours.symmetric_difference(&peers).map(|subnode| format!("subnode {subnode:?}")).collect()
-}
-
-fn of_back_links() -> Vec<Justified<'static>> {
-    const SOURCES: [&str; 5] =
-        ["internal links", "interne links", "внутренние ссылки", "روابط داخلية", "内部リンク"];
-    let of = |target: &'static str| SOURCES.map(|source| (target, source)).to_vec();
-    vec![
-        Justified::new(
-            "the peer looks a node like `g ` up as `g` and loses what links from it",
-            |side, _, source| side == Side::Ours && source.ends_with(' '),
-        ),
-        Justified::pairs(
-            "the peer's date parser reads `2023-01-01#^37066d` as a day in 1925",
-            Side::Peer,
-            of("1925-05-29"),
-        ),
-        Justified::pairs("and this is what we leave it at", Side::Ours, of("2023-01-01#^37066d")),
-    ]
 }
 
 fn of_pushes(records: &[Record]) -> Vec<Justified<'static>> {
