@@ -5,9 +5,8 @@
 
 #[allow(dead_code, reason = "shared with the tests of the readers, which use all of it")]
 #[path = "../../sources/src/formats/tests/peer.rs"]
-mod peer;
+mod truth;
 
-use peer::{AliasAware, AsIs, Pairs, unjustified};
 use serde::Deserialize;
 use serde_json::Value;
 use springline_tests::{Server, Springline, encode, fingerprints, python, ten_gardens};
@@ -16,10 +15,11 @@ use std::{
     path::Path,
 };
 use tempfile::TempDir;
+use truth::{AliasAware, AsIs, Pairs, unjustified};
 
 #[test]
 fn ten_gardens_are_what_the_peer_computed() {
-    let Some(data) = peer::data() else { return };
+    let Some(data) = truth::data() else { return };
     let dir = TempDir::new().unwrap();
     let agora = dir.path().join("agora");
     ten_gardens(data.parent().unwrap(), &agora);
@@ -29,11 +29,11 @@ fn ten_gardens_are_what_the_peer_computed() {
 
     let server = springline.serve(&agora);
     server.ready();
-    let as_is: AsIs = peer::truth(&data, "as-is.json.gz");
-    let alias_aware: AliasAware = peer::truth(&data, "alias-aware.json.gz");
+    let as_is: AsIs = truth::truth(&data, "as-is.json.gz");
+    let alias_aware: AliasAware = truth::truth(&data, "alias-aware.json.gz");
     if let Some((ours, as_the_peer)) = exported(&springline, dir.path(), server) {
         let mut left = unjustified("back links", &ours, &alias_aware.pairs(), &[]);
-        left.extend(unjustified("as the peer reads", &as_the_peer, &as_is.pairs(), &peer::of_back_links()));
+        left.extend(unjustified("as the peer reads", &as_the_peer, &as_is.pairs(), &truth::of_back_links()));
         assert!(left.is_empty(), "{} differences:\n{}", left.len(), left.join("\n"));
         let server = springline.serve(&agora);
         server.ready();
@@ -51,7 +51,7 @@ fn ten_gardens_are_what_the_peer_computed() {
     }
     let server = springline.serve(&agora);
     server.ready();
-    compare_searches(&server, peer::truth(&data, "as-is.json.gz"));
+    compare_searches(&server, &truth::truth(&data, "as-is.json.gz"));
     server.stop();
 }
 
@@ -119,7 +119,7 @@ const MANY: usize = 2_000;
 /// - `substring`: what we find, it finds.
 /// - `exact`: it finds other forms of the words, too (`backlinks` for `backlink`); we mean exactly the words.
 /// - Chinese words, and words at a `-`, we find and it doesn't. Beyond those, few are ours alone.
-fn compare_searches(server: &Server, peer: Searches) {
+fn compare_searches(server: &Server, peer: &Searches) {
     let mut wrong = Vec::new();
     for (query, theirs) in peer.search.iter().filter(|(_, theirs)| theirs.broad.len() < MANY) {
         for (mode, theirs) in [("broad", &theirs.broad), ("exact", &theirs.exact), ("substring", &theirs.fs)]

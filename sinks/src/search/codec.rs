@@ -27,13 +27,13 @@ impl<'a> Input<'a> {
     #[inline]
     pub(super) fn number(&mut self) -> Result<u64, SearchError> {
         let what = self.what;
-        varint::take(&mut self.rest).ok_or(SearchError::Damaged { what })
+        varint::take(&mut self.rest).ok_or_else(|| SearchError::Damaged { what })
     }
 
     #[inline]
     pub(super) fn u32(&mut self) -> Result<u32, SearchError> {
         let what = self.what;
-        varint::take_u32(&mut self.rest).ok_or(SearchError::Damaged { what })
+        varint::take_u32(&mut self.rest).ok_or_else(|| SearchError::Damaged { what })
     }
 
     #[inline]
@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
     /// So many bytes.
     #[inline]
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], SearchError> {
-        let (head, rest) = self.rest.split_at_checked(length).ok_or(self.damaged())?;
+        let (head, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.damaged())?;
         self.rest = rest;
         Ok(head)
     }

@@ -49,7 +49,7 @@ use crate::{
     views::Fingerprint,
 };
 use parking_lot::{Mutex, RwLock};
-use segment::{Merge, Segment};
+use segment::{Merge, Pager, Segment};
 use springline_model::rows::PostingsRow;
 use state::State;
 use std::sync::{Arc, Weak};
@@ -89,7 +89,7 @@ impl Default for Limits {
 
 /// The index, open. One thread stages and publishes; any number search.
 pub struct SearchIndex {
-    store: Arc<dyn Store>,
+    pager: Arc<Pager>,
     limits: Limits,
     current: RwLock<Arc<State>>,
     writer: Mutex<Writer>,
@@ -197,8 +197,9 @@ impl SearchIndex {
     }
 
     fn with(store: Arc<dyn Store>, limits: Limits) -> Result<Self, SearchError> {
-        let current = RwLock::new(Arc::new(State::load(&store)?));
-        Ok(Self { store, limits, current, writer: Mutex::default() })
+        let pager = Arc::new(Pager::new(store));
+        let current = RwLock::new(Arc::new(State::load(&pager)?));
+        Ok(Self { pager, limits, current, writer: Mutex::default() })
     }
 
     fn state(&self) -> Arc<State> {

@@ -3,13 +3,10 @@
 use super::{
     Limits, SearchError, SearchIndex, Writer, fingerprint, keys,
     policy::{self, Weight},
-    segment::{Head, Merge, NewPage, Part, Segment, SegmentInfo, invert},
+    segment::{Head, Merge, NewPage, Pager, Part, Segment, SegmentInfo, invert},
     state::{Counts, Log, State, decode_log, encode_log},
 };
-use crate::{
-    store::{Store, Write},
-    views::Fingerprint,
-};
+use crate::{store::Write, views::Fingerprint};
 use springline_model::{rows::PostingsRow, text::Lang};
 use std::{ops::Range, sync::Arc};
 
@@ -117,7 +114,7 @@ fn consolidated(
 }
 
 struct Stage {
-    store: Arc<dyn Store>,
+    pager: Arc<Pager>,
     limits: Limits,
     base: Arc<State>,
     state: State,
@@ -132,7 +129,7 @@ impl Stage {
         let base = index.state();
         let state = (*base).clone();
         Self {
-            store: index.store.clone(),
+            pager: index.pager.clone(),
             limits: index.limits,
             base,
             state,
@@ -190,7 +187,7 @@ impl Stage {
     /// Writes a log entry again without the dead; `None` if nothing is left.
     fn rewrite(&mut self, log: Log) -> Result<Option<Log>, SearchError> {
         let missing = SearchError::Damaged { what: "an entry of its log is missing" };
-        let mut rows = decode_log(&self.store.get(&keys::log(log.first))?.ok_or(missing)?)?;
+        let mut rows = decode_log(&self.pager.store.get(&keys::log(log.first))?.ok_or(missing)?)?;
         rows.retain(|(number, _)| !self.state.dead.contains(*number));
         // The key stays what it was.
         let key = keys::log(log.first);
@@ -257,7 +254,7 @@ impl Stage {
         if let Some((info, head, pages)) = merged {
             self.write_pages(info.id, pages);
             self.write_head(info.id, &head);
-            self.state.stored.push(Arc::new(Segment::in_store(info, head, self.store.clone())));
+            self.state.stored.push(Arc::new(Segment::in_store(info, head, self.pager.clone())));
         }
         Ok(())
     }
@@ -332,7 +329,7 @@ impl Stage {
         let start = self.state.stored.iter().position(|stored| Arc::ptr_eq(stored, &inputs[0])).unwrap_or(0);
         let merged = (info.documents > 0).then(|| {
             self.write_head(info.id, &head);
-            Arc::new(Segment::in_store(info, head, self.store.clone()))
+            Arc::new(Segment::in_store(info, head, self.pager.clone()))
         });
         let replaced = self.state.stored.splice(start..start + inputs.len(), merged);
         self.state.garbage.extend(replaced.map(|segment| segment.info.clone()));

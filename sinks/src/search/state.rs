@@ -4,7 +4,7 @@ use super::{
     FORMAT, SearchError,
     dead::Dead,
     keys,
-    segment::{DocumentCursor, Segment, SegmentInfo, TermCursor, invert, locator},
+    segment::{DocumentCursor, Pager, Segment, SegmentInfo, TermCursor, invert, locator},
 };
 use crate::store::{Store, Write};
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,8 @@ impl State {
     }
 
     /// Reads it from the store.
-    pub(super) fn load(store: &Arc<dyn Store>) -> Result<Self, SearchError> {
+    pub(super) fn load(pager: &Arc<Pager>) -> Result<Self, SearchError> {
+        let store = &pager.store;
         let Some(bytes) = store.get(&keys::state())? else { return Ok(Self::default()) };
         let damaged = || SearchError::Damaged { what: "its state" };
         let (version, rest) = bytes.split_first_chunk::<2>().ok_or_else(damaged)?;
@@ -83,7 +84,7 @@ impl State {
         let stored: Stored = postcard::from_bytes(rest).map_err(|_| damaged())?;
         let mut state = Self { counts: stored.counts, garbage: stored.garbage, ..Self::default() };
         for info in stored.segments {
-            state.stored.push(Arc::new(Segment::open(info, store.clone())?));
+            state.stored.push(Arc::new(Segment::open(info, pager.clone())?));
         }
         each(&**store, b'd', |key, value| state.dead.restore(keys::number(key) as u16, value))?;
         let mut rows = Vec::new();

@@ -11,7 +11,10 @@ use crate::store::{Engine, StoreConfig, Write};
 use oracle::Oracle;
 use proptest::prelude::*;
 use springline_model::{Record, SourceId, Uri, text::Analyzer};
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 use world::{Act, acts, queries, record};
 
 /// So small that a few words make segments, and a merge takes many epochs.
@@ -22,7 +25,7 @@ fn memory() -> Arc<dyn Store> {
 }
 
 fn commit(index: &SearchIndex, mut staged: Staged) {
-    index.store.commit(std::mem::take(&mut staged.writes)).unwrap();
+    index.pager.store.commit(std::mem::take(&mut staged.writes)).unwrap();
     index.publish(staged).unwrap();
 }
 
@@ -300,6 +303,27 @@ fn the_best_come_first() {
     assert_eq!(uris("garden -digital"), ["half"]);
     assert_eq!(uris("kind:note"), ["stem", "half", "once", "often", "title"], "the newest first");
     assert_eq!(uris("author:ann lang:xx"), [""; 0]);
+}
+
+#[test]
+fn a_stem_is_of_its_language() {
+    let index = SearchIndex::with(memory(), SMALL).unwrap();
+    let spanish = |name: &str, text: &str| {
+        let mut record = record(name, "-", text, 1);
+        record.langs = vec!["es".into()];
+        record
+    };
+    let records = [record("english", "-", "tod today", 1), spanish("some", "toda"), spanish("stem", "tod")];
+    commit(&index, index.stage(records.iter().map(|record| (row(record), 1)).collect()).unwrap());
+    let uris = |mode: Mode| {
+        let query = Query::parse(mode, "todo").unwrap();
+        let found = index.searcher().search(&query, &Page { after: None, limit: 9 }, &texts).unwrap();
+        found.hits.iter().map(|hit| hit.uri.rest().to_owned()).collect::<BTreeSet<_>>()
+    };
+    // `tod` is the stem of `todo` and `toda` in Spanish; in English it is none, nor is `today`.
+    let expected = BTreeSet::from(["ann/some.md".to_owned(), "ann/stem.md".to_owned()]);
+    assert_eq!(uris(Mode::Ranked), expected);
+    assert_eq!(uris(Mode::Broad), expected);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use crate::search::{
     segment::{Blocks, LastPage, Part, Segment, TermCursor, TermInfo},
     state::State,
 };
-use springline_model::text::{self, Lang, term};
+use springline_model::text::{
+    self, Lang,
+    term::{self, Filter},
+};
 use std::sync::Arc;
 
 /// A document that a leaf matches.
@@ -37,11 +40,14 @@ pub(super) enum Select {
 /// right one.
 pub(super) fn word(state: &State, word: &str) -> Result<Vec<Match>, SearchError> {
     let mut matches = term(state, &term::word(word))?;
-    for lang in stem_languages(state, word) {
+    for (nth, lang) in stem_languages(state, word).into_iter().enumerate() {
         let stem = text::stem(lang, word);
         let stem = stem.as_deref().unwrap_or(word);
-        let forms = [Select::Exact(term::stem(lang, stem)), Select::Exact(term::word(stem))];
-        matches = greatest(&matches, &sum(state, &forms, 0)?);
+        let mut found = term(state, &term::stem(lang, stem))?;
+        let stems = term(state, &term::word(stem))?;
+        found.extend(if nth > 0 && stem != word { in_language(state, lang, stems)? } else { stems });
+        let found = added_up(found);
+        matches = greatest(&matches, &found);
     }
     Ok(matches)
 }
@@ -49,17 +55,35 @@ pub(super) fn word(state: &State, word: &str) -> Result<Vec<Match>, SearchError>
 /// The documents with words that begin so; `stems`: or with words whose stem begins as the word's own does.
 pub(super) fn prefix(state: &State, word: &str, stems: bool, at: usize) -> Result<Vec<Match>, SearchError> {
     let mut matches = sum(state, &[Select::Prefix(term::word(word))], at)?;
-    for lang in stem_languages(state, word).into_iter().filter(|_| stems) {
+    for (nth, lang) in stem_languages(state, word).into_iter().enumerate().filter(|_| stems) {
         let stem = text::stem(lang, word);
         let stem = stem.as_deref().unwrap_or(word);
         matches = greatest(&matches, &sum(state, &[Select::Prefix(term::stem(lang, stem))], at)?);
         if stem != word {
-            matches = greatest(&matches, &sum(state, &[Select::Prefix(term::word(stem))], at)?);
+            let mut found = sum(state, &[Select::Prefix(term::word(stem))], at)?;
+            if nth > 0 {
+                found = in_language(state, lang, found)?;
+            }
+            matches = greatest(&matches, &found);
         }
     }
     Ok(matches)
 }
 
+/// Those of the matches that are in a language. The Spanish stem of `todo` is `tod`, and `today` is not of it.
+fn in_language(state: &State, lang: Lang, mut matches: Vec<Match>) -> Result<Vec<Match>, SearchError> {
+    if !matches.is_empty() {
+        let mut documents = term(state, &Filter::Lang.term(lang.as_str()))?.into_iter().peekable();
+        matches.retain(|found| {
+            while documents.next_if(|document| document.document < found.document).is_some() {}
+            documents.peek().is_some_and(|document| document.document == found.document)
+        });
+    }
+    Ok(matches)
+}
+
+/// The languages that the word may be stemmed in. The first is that of documents whose own language doesn't stem it:
+/// the stem itself, as a word, is a form of the word in all documents. In the others, in those of the language.
 fn stem_languages(state: &State, word: &str) -> Vec<Lang> {
     text::stem_languages(word, state.counts.langs.keys().copied())
 }

@@ -47,7 +47,7 @@ impl Block<'_> {
         let mut document = self.first;
         for at in 0..self.count {
             if at > 0 {
-                document = document.checked_add(input.u32()?).ok_or(input.damaged())?;
+                document = document.checked_add(input.u32()?).ok_or_else(|| input.damaged())?;
             }
             let code = input.u32()?;
             let title = if code & 1 == 1 { input.u16()? } else { 0 };
@@ -99,8 +99,8 @@ impl<'a> Blocks<'a> {
         let (count, first, span) = (input.u32()? as usize, input.u32()?, input.u32()?);
         let (bytes, positions) = (input.number()?, input.number()?);
         let start = self.positions;
-        self.positions = start.checked_add(positions).ok_or(input.damaged())?;
-        let last = first.checked_add(span).ok_or(input.damaged())?;
+        self.positions = start.checked_add(positions).ok_or_else(|| input.damaged())?;
+        let last = first.checked_add(span).ok_or_else(|| input.damaged())?;
         let bytes = input.take(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let postings = Input::new(bytes, "a block of postings");
         Ok(Some(Block { count, first, last, positions: start..self.positions, postings }))

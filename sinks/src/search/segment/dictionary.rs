@@ -92,12 +92,12 @@ impl TermCursor {
         let before = input.left();
         let shared = input.number()?;
         let shared = usize::try_from(shared).ok().filter(|shared| *shared <= self.name.len());
-        self.name.truncate(shared.ok_or(input.damaged())?);
+        self.name.truncate(shared.ok_or_else(|| input.damaged())?);
         self.name.extend_from_slice(input.bytes()?);
         let count = input.u32()?;
         let (postings, positions) = (self.info.postings.end, self.info.positions.end);
-        let postings = postings..postings.checked_add(input.number()?).ok_or(input.damaged())?;
-        let positions = positions..positions.checked_add(input.number()?).ok_or(input.damaged())?;
+        let postings = postings..postings.checked_add(input.number()?).ok_or_else(|| input.damaged())?;
+        let positions = positions..positions.checked_add(input.number()?).ok_or_else(|| input.damaged())?;
         self.info = TermInfo { count, postings, positions };
         self.at += before - input.left();
         Ok(())

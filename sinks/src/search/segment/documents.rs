@@ -97,12 +97,12 @@ impl DocumentCursor {
         let mut input = Input::new(&self.page[self.at..], "the documents of a segment");
         let before = input.left();
         let document = &mut self.document;
-        document.number = document.number.checked_add(input.u32()?).ok_or(input.damaged())?;
+        document.number = document.number.checked_add(input.u32()?).ok_or_else(|| input.damaged())?;
         document.at = Timestamp(document.at.0.wrapping_add(unzigzag(input.number()?)));
         document.length = input.u32()?;
         let shared = input.number()?;
         let shared = usize::try_from(shared).ok().filter(|shared| *shared <= document.uri.len());
-        document.uri.truncate(shared.ok_or(input.damaged())?);
+        document.uri.truncate(shared.ok_or_else(|| input.damaged())?);
         document.uri.extend_from_slice(input.bytes()?);
         self.at += before - input.left();
         Ok(())

@@ -23,6 +23,7 @@ mod documents;
 mod invert;
 mod merge;
 mod occurrences;
+mod pager;
 mod writer;
 
 pub(super) use blocks::{Block, Blocks, Posting};
@@ -31,10 +32,11 @@ pub(super) use documents::{Document, DocumentCursor};
 pub(super) use invert::{invert, locator};
 pub(super) use merge::Merge;
 pub(super) use occurrences::each_occurrence;
+pub(super) use pager::Pager;
 pub(super) use writer::SegmentWriter;
 
 use super::{SearchError, codec::Input, keys};
-use crate::store::{Store, Write};
+use crate::store::Write;
 use serde::{Deserialize, Serialize};
 use springline_model::{Timestamp, text::varint};
 use std::{
@@ -55,7 +57,7 @@ const PAGE_DOCUMENTS: usize = 128;
 const BLOCK_POSTINGS: usize = 128;
 
 /// A part of a segment. The numbers are on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(super) enum Part {
     Head = 0,
@@ -183,7 +185,7 @@ impl Head {
 /// Where the pages are.
 enum Pages {
     Memory([Vec<Page>; 4]),
-    Stored(Arc<dyn Store>),
+    Stored(Arc<Pager>),
 }
 
 /// A segment, open.
@@ -207,32 +209,30 @@ impl Segment {
     }
 
     /// One whose pages are being written into the store.
-    pub(super) fn in_store(info: SegmentInfo, head: Head, store: Arc<dyn Store>) -> Self {
-        Self { info, head, pages: Pages::Stored(store) }
+    pub(super) fn in_store(info: SegmentInfo, head: Head, pager: Arc<Pager>) -> Self {
+        Self { info, head, pages: Pages::Stored(pager) }
     }
 
     /// One that was stored before.
-    pub(super) fn open(info: SegmentInfo, store: Arc<dyn Store>) -> Result<Self, SearchError> {
-        let head = store.get(&keys::page(info.id, Part::Head, 0))?;
+    pub(super) fn open(info: SegmentInfo, pager: Arc<Pager>) -> Result<Self, SearchError> {
+        let head = pager.store.get(&keys::page(info.id, Part::Head, 0))?;
         let head = Head::decode(&head.ok_or(SearchError::Damaged { what: "a segment has no head" })?)?;
         let [documents, terms, ..] = info.pages;
         if head.documents.len() != documents as usize || head.name_ends.len() != terms as usize {
             return Err(SearchError::Damaged { what: "a segment's head does not fit its pages" });
         }
-        Ok(Self::in_store(info, head, store))
+        Ok(Self::in_store(info, head, pager))
     }
 
     /// A page of a part; the bytes are not checked.
     fn page(&self, part: Part, number: u32) -> Result<Page, SearchError> {
-        let missing = SearchError::Damaged { what: "a page of a segment is missing" };
         match &self.pages {
             Pages::Memory(parts) => {
                 let pages = &parts[PAGED.iter().position(|paged| *paged == part).unwrap_or(0)];
-                pages.get(number as usize).cloned().ok_or(missing)
+                let page = pages.get(number as usize).cloned();
+                page.ok_or(SearchError::Damaged { what: "a page of a segment is missing" })
             }
-            Pages::Stored(store) => {
-                store.get(&keys::page(self.info.id, part, number))?.map(Arc::new).ok_or(missing)
-            }
+            Pages::Stored(pager) => pager.page(self.info.id, part, number),
         }
     }
 

@@ -55,7 +55,7 @@ fn stored(segment: SegmentWriterResult) -> Arc<Segment> {
     let mut writes: Vec<Write> = pages.into_iter().map(write).collect();
     writes.push(Write::Put(keys::page(info.id, Part::Head, 0), head.encode()));
     store.commit(writes).unwrap();
-    Arc::new(Segment::open(info, store).unwrap())
+    Arc::new(Segment::open(info, Arc::new(Pager::new(store))).unwrap())
 }
 
 type SegmentWriterResult = (SegmentInfo, Head, Vec<NewPage>);

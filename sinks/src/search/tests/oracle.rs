@@ -14,7 +14,10 @@ use crate::{
 use springline_model::{
     Record, Uri,
     rows::PostingsRow,
-    text::{self, Lang, term},
+    text::{
+        self, Lang,
+        term::{self, Filter},
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +143,9 @@ impl Oracle {
                 let mut found = sum(row, |name| name == term::word(word));
                 for lang in self.langs(word) {
                     let stem = text::stem(lang, word).map_or(word.clone(), Into::into);
-                    let form = |name: &[u8]| name == term::stem(lang, &stem) || name == term::word(&stem);
+                    let here = *word == stem || self.stems_here(word, lang, row);
+                    let form =
+                        |name: &[u8]| name == term::stem(lang, &stem) || here && name == term::word(&stem);
                     found = greatest(found, sum(row, form));
                 }
                 (found, *title)
@@ -150,7 +155,9 @@ impl Oracle {
                 for lang in self.langs(word).into_iter().filter(|_| *stems) {
                     let stem = text::stem(lang, word).map_or(word.clone(), Into::into);
                     found = greatest(found, sum(row, |name| name.starts_with(&term::stem(lang, &stem))));
-                    found = greatest(found, sum(row, |name| name.starts_with(&term::word(&stem))));
+                    if self.stems_here(word, lang, row) {
+                        found = greatest(found, sum(row, |name| name.starts_with(&term::word(&stem))));
+                    }
                 }
                 (found, *title)
             }
@@ -165,6 +172,12 @@ impl Oracle {
             }
         };
         if title { found.filter(|(title, _)| *title > 0).map(|(title, _)| (title, 0)) } else { found }
+    }
+
+    /// Is the stem, as a word of the document, a form of the word?
+    fn stems_here(&self, word: &str, lang: Lang, row: &PostingsRow) -> bool {
+        let of_lang = Filter::Lang.term(lang.as_str());
+        self.langs(word).first() == Some(&lang) || row.terms.iter().any(|term| term.name == of_lang)
     }
 
     fn langs(&self, word: &str) -> Vec<Lang> {
