@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod browser;
 mod dice;
 mod faults;
 mod git;

@@ -1,7 +1,7 @@
 //! Kill the process anywhere: no epoch lost, none applied twice, the views what they would have been.
 
 use crate::dice::Dice;
-use springline_tests::{Garden, Springline, fingerprints};
+use springline_tests::{Garden, Server, Springline, eventually, fingerprints};
 use std::{fs, time::Duration};
 use tempfile::TempDir;
 
@@ -82,4 +82,72 @@ fn a_data_folder_in_use_is_refused_by_name() {
     let refused = springline.output(&["views", "list"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("in use by process"));
     server.stop();
+}
+
+/// Enough that a signal finds it indexing.
+fn much(garden: &Garden) {
+    for number in 0..3_000 {
+        let text = format!("# {number}\n\n[[note {}]] and #t{}\n", number * 7 % 3_000, number % 50);
+        garden.write(&format!("garden/a/note {number}.md"), text);
+    }
+}
+
+/// What is left by servers that were asked to end while they indexed is what an undisturbed one has.
+fn ended_while_indexing(end: impl Fn(Server)) {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    much(&garden);
+    let springline = Springline::new(&dir.path().join("data")).with("runtime.epoch_events", &100);
+    for pause in [1, 40, 120, 300] {
+        let server = springline.serve(garden.path());
+        std::thread::sleep(Duration::from_millis(pause));
+        end(server);
+    }
+    springline.index(garden.path());
+    let fresh = Springline::new(&dir.path().join("fresh"));
+    fresh.index(garden.path());
+    assert_eq!(fingerprints(&springline), fingerprints(&fresh));
+}
+
+#[test]
+fn a_signal_ends_it_in_order_while_it_indexes() {
+    ended_while_indexing(Server::stop);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_nothing_is_lost() {
+    ended_while_indexing(|server| {
+        server.terminate();
+        server.terminate();
+        let _ = server.ended();
+    });
+}
+
+#[test]
+fn a_snapshot_takes_the_place_of_the_journal_behind_it() {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    let mut dice = Dice::new(0x5EED);
+    (0..6).for_each(|_| change(&garden, &mut dice));
+    let springline = Springline::new(&dir.path().join("data"))
+        .with("runtime.epoch_events", &4)
+        .with("journal.segment_bytes", &4_096)
+        .with("journal.snapshot_after_bytes", &8_192);
+    let first = dir.path().join("data/journal/00000000000000000001.seg");
+    let server = springline.serve(garden.path());
+    server.ready();
+    eventually("the journal is trimmed", Duration::from_secs(60), || (!first.exists()).then_some(()));
+    (0..3).for_each(|_| change(&garden, &mut dice));
+    server.stop();
+    // What was written behind the snapshot is in the journal only; without a store both are needed.
+    for rebuilt in [false, true] {
+        if rebuilt {
+            fs::remove_dir_all(dir.path().join("data/store")).unwrap();
+        }
+        springline.index(garden.path());
+        let fresh = Springline::new(&dir.path().join(format!("fresh {rebuilt}")));
+        fresh.index(garden.path());
+        assert_eq!(fingerprints(&springline), fingerprints(&fresh), "store deleted: {rebuilt}");
+    }
+    assert!(springline.run(&["views", "rebuild"]).contains("0 added, 0 removed, 0 changed"));
 }

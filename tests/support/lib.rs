@@ -2,12 +2,14 @@
 //!
 //! Tests talk to the real program over its command line and over HTTP; nothing is replaced.
 
+mod browser;
 mod garden;
 mod http;
 mod process;
 mod python;
 mod upstream;
 
+pub use browser::{Browser, Seen};
 pub use garden::{Garden, data, ten_gardens};
 pub use http::{Answer, encode, get, post};
 pub use process::{Server, Springline, fingerprints};

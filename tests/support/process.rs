@@ -9,7 +9,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -163,10 +163,28 @@ impl Server {
     ///
     /// # Panics
     /// It ends with an error.
-    pub fn stop(mut self) {
-        self.signal(rustix::process::Signal::TERM);
-        let status = self.child.wait().expect("it ends");
+    #[track_caller]
+    pub fn stop(self) {
+        self.terminate();
+        let status = self.ended();
         assert!(status.success(), "the server ended with {status}");
+    }
+
+    /// Asks it to end.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It can't be waited for.
+    #[must_use]
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("it ends")
     }
 
     /// Ends it where it stands.
