@@ -60,7 +60,10 @@ fn what_people_write_does_not_run() {
     server.ready();
     let browser = Browser::new(&dir.path().join("browser"));
     let owned = browser.open("data:text/html,<script>document.title='owned';console.log('x')</script>");
-    assert!(owned.document.contains("<title>owned") && !owned.complaints.is_empty(), "this browser runs scripts");
+    assert!(
+        owned.document.contains("<title>owned") && !owned.complaints.is_empty(),
+        "this browser runs scripts"
+    );
     for page in ["/node/quoll", "/node/foo", "/search?q=title", "/@eve", "/latest"] {
         let seen = browser.open(&format!("http://{}{page}", server.address));
         assert!(!seen.document.contains("<title>owned"), "{page}: {}", seen.document);

@@ -1,13 +1,13 @@
 //! From a row's fields to Arrow columns.
 
-use arrow::{
-    array::{
-        ArrayRef, BinaryBuilder, Int32Builder, ListBuilder, RecordBatch, StringBuilder,
-        TimestampMillisecondBuilder, UInt32Builder, UInt64Builder,
+use arrow_array::{
+    ArrayRef, RecordBatch,
+    builder::{
+        BinaryBuilder, Int32Builder, ListBuilder, StringBuilder, TimestampMillisecondBuilder, UInt32Builder,
+        UInt64Builder,
     },
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-    error::ArrowError,
 };
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use springline_model::{Row, Timestamp};
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ impl Column {
             Self::Time(column) => Arc::new(column.finish()),
             Self::Date(column) => {
                 let days = column.finish();
-                Arc::new(days.reinterpret_cast::<arrow::datatypes::Date32Type>())
+                Arc::new(days.reinterpret_cast::<arrow_array::types::Date32Type>())
             }
             Self::Bytes(column) => Arc::new(column.finish()),
         })

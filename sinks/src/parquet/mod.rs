@@ -52,7 +52,7 @@ pub enum ParquetError {
     },
     /// Columns that do not fit together: our own mistake.
     #[error("rows do not fit the columns")]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(#[from] arrow_schema::ArrowError),
     /// A snapshot that is not whole.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {

@@ -14,10 +14,11 @@ use ::parquet::{
     basic::Compression,
     file::properties::WriterProperties,
 };
-use arrow::{
-    array::{Array, BinaryArray, BinaryBuilder, RecordBatch, UInt32Array, UInt32Builder},
-    datatypes::{DataType, Field, Schema},
+use arrow_array::{
+    Array, BinaryArray, RecordBatch, UInt32Array,
+    builder::{BinaryBuilder, UInt32Builder},
 };
+use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 use springline_model::{Epoch, Partition, Position, Table, Timestamp, View};
 use std::{
@@ -140,7 +141,7 @@ impl Snapshot {
         let mut rows = 0;
         for batch in reader {
             let batch = batch?;
-            let column = |index: usize| batch.columns().get(index).map(arrow::array::Array::as_any);
+            let column = |index: usize| batch.columns().get(index).map(Array::as_any);
             let tables = column(0).and_then(|column| column.downcast_ref::<UInt32Array>());
             let keys = column(1).and_then(|column| column.downcast_ref::<BinaryArray>());
             let values = column(2).and_then(|column| column.downcast_ref::<BinaryArray>());

@@ -18,7 +18,7 @@
 //! - What a batch replaces is freed by the *following* calls, a little each: a commit makes [`COLLECT_GETS`] a
 //!   write of them, or memory would grow with every batch.
 //! - It panics on some damage: opening is guarded, and the store is then rebuilt from the journal.
-//! - No compression, no thread of its own that flushes.
+//! - Its compression and its flushing thread are off.
 
 use super::{
     Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
