@@ -12,6 +12,9 @@
 use crate::{Timestamp, UriId};
 use thiserror::Error;
 
+/// Bytes to have room for behind a text: its end, and what most keys have behind it.
+const ROOM: usize = 20;
+
 /// Builds a key part by part.
 #[derive(Clone, Debug, Default)]
 pub struct KeyWriter(Vec<u8>);
@@ -36,6 +39,7 @@ impl KeyWriter {
 
     /// A text of any length and content.
     pub fn text(&mut self, text: &str) -> &mut Self {
+        self.0.reserve(text.len() + ROOM);
         for part in text.as_bytes().split_inclusive(|byte| *byte == 0) {
             self.0.extend_from_slice(part);
             if part.last() == Some(&0) {

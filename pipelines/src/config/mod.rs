@@ -120,8 +120,8 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             workers: 1,
-            epoch_events: 1024,
-            epoch_bytes: 4 * 1024 * 1024,
+            epoch_events: 4096,
+            epoch_bytes: 8 * 1024 * 1024,
             epochs_in_flight: 2,
             queued_batches: 8,
             clock_secs: 60,

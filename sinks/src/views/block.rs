@@ -12,12 +12,16 @@ use springline_model::Table;
 use std::ops::Range;
 
 /// Adds rows to a block.
-#[derive(Default)]
 pub(super) struct BlockWriter {
     bytes: Vec<u8>,
 }
 
 impl BlockWriter {
+    /// With room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
     /// `previous` is the key added before, if this is not the first row.
     pub(super) fn push(&mut self, previous: Option<&[u8]>, key: &[u8], value: &[u8]) {
         let shared = previous.map_or(0, |previous| common_prefix(previous, key));
@@ -40,7 +44,9 @@ pub(super) fn row_size(previous: Option<&[u8]>, key: &[u8], value: &[u8]) -> usi
 
 /// How many bytes both begin with.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    // Eight at a time: keys of a table begin alike.
+    let alike = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(a, b)| a == b).count() * 8;
+    alike + a[alike..].iter().zip(&b[alike..]).take_while(|(a, b)| a == b).count()
 }
 
 fn put_number(bytes: &mut Vec<u8>, mut number: usize) {
@@ -61,6 +67,15 @@ pub(super) struct BlockReader<'a> {
 impl<'a> BlockReader<'a> {
     pub(super) fn new(table: Table, block: &'a [u8]) -> Self {
         Self { table, rest: block, key: Vec::new() }
+    }
+
+    /// The last row's key, if there is a row.
+    pub(super) fn last_key(mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut any = false;
+        while self.next()?.is_some() {
+            any = true;
+        }
+        Ok(any.then_some(self.key))
     }
 
     /// The next row, or `None` at the end.
@@ -117,10 +132,6 @@ impl<'a> Rows<'a> {
         Ok(rows)
     }
 
-    pub(super) fn last_key(&self) -> Option<&[u8]> {
-        self.rows.last().map(|(key, _)| &self.keys[key.clone()])
-    }
-
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &'a [u8])> {
         self.rows.iter().map(|(key, value)| (&self.keys[key.clone()], *value))
     }
@@ -133,7 +144,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn write(rows: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
-        let mut block = BlockWriter::default();
+        let mut block = BlockWriter::with_capacity(0);
         let mut previous = None;
         for (key, value) in rows {
             block.push(previous.replace(key.as_slice()), key, value);
@@ -147,7 +158,8 @@ mod tests {
             let block = write(&rows);
             let read = Rows::read(Table::Nodes, &block).unwrap();
             let back: BTreeMap<_, _> = read.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-            prop_assert_eq!(read.last_key(), rows.keys().last().map(Vec::as_slice));
+            let last = BlockReader::new(Table::Nodes, &block).last_key().unwrap();
+            prop_assert_eq!(last.as_ref(), rows.keys().last());
             prop_assert_eq!(back, rows);
         }
 

@@ -184,10 +184,9 @@ impl Edit<'_> {
     /// The first change from `start` on that lies behind a block, and the block it falls into if that had to be
     /// looked up. `inside` says that the change at `start` is known to fall into the block.
     fn extent(&self, block: &Pair, start: usize, inside: bool) -> Result<(usize, Option<Pair>), ViewsError> {
-        let rows = Rows::read(self.table, &block.1)?;
+        let last = BlockReader::new(self.table, &block.1).last_key()?;
         let changes = &self.changes[start..];
-        let sure =
-            rows.last_key().map_or(0, |last| changes.partition_point(|change| change.key.as_slice() <= last));
+        let sure = last.map_or(0, |last| changes.partition_point(|change| change.key <= last));
         let sure = sure.max(usize::from(inside));
         let Some(unsure) = changes.get(sure) else { return Ok((start + sure, None)) };
         // Most often there is one change here and the next one is far away.
@@ -255,14 +254,16 @@ impl Edit<'_> {
                 _ => separator(self.table, rows[piece.start - 1].0, rows[piece.start].0),
             };
             gone.retain(|old| **old != key);
-            self.writes.push(Write::Put(key, write_block(&rows[piece])));
+            let block = write_block(&rows[piece.clone()], sizes[piece].iter().sum());
+            self.writes.push(Write::Put(key, block));
         }
         self.writes.extend(gone.into_iter().map(|key| Write::Delete(key.clone())));
     }
 }
 
-fn write_block(rows: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let mut block = BlockWriter::default();
+/// `size` is what it takes, about.
+fn write_block(rows: &[(&[u8], &[u8])], size: usize) -> Vec<u8> {
+    let mut block = BlockWriter::with_capacity(size);
     let mut previous = None;
     for (key, value) in rows {
         block.push(previous.replace(*key), key, value);
