@@ -121,7 +121,7 @@ impl Default for RuntimeConfig {
         Self {
             workers: 1,
             epoch_events: 4096,
-            epoch_bytes: 8 * 1024 * 1024,
+            epoch_bytes: 12 * 1024 * 1024,
             epochs_in_flight: 2,
             queued_batches: 8,
             clock_secs: 60,

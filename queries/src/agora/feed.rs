@@ -103,7 +103,8 @@ fn item(base: &str, record: &Record) -> Item {
         Some(node) if !node.as_str().is_empty() => links::author_node(&record.author, node),
         _ => links::subnode(&record.uri),
     };
-    let rendered = render::note(Format::of(record), &record.text, &mut Ids::default());
+    let rendered =
+        render::note(Format::of(record), &record.text, render::MAX_SOURCE_BYTES, &mut Ids::default());
     // A reader shows the note on a page of its own: what leads inside must name this host.
     let html = rendered.html.0.replace("href=\"/", &format!("href=\"{base}/"));
     let creator = DublinCoreExtension { creators: vec![xml(who)], ..DublinCoreExtension::default() };

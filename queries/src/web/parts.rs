@@ -10,25 +10,35 @@ use crate::v1::{backlinks::Backlink, shape::Note};
 use maud::{Markup, html};
 use springline_model::{LinkPath, NodeName, Record, Uri, record::attr, rows::NoteMeta};
 
-/// How much of all notes together a page shows as text; what is beyond is linked to.
-const MAX_PAGE_BYTES: usize = 384 * 1024;
+/// How much of all notes together a page of several shows as text, and how much of each; what is beyond is linked
+/// to. A longer page takes longer than anybody waits for, and nobody reads it.
+const MAX_PAGE_BYTES: usize = 96 * 1024;
+const MAX_EACH_BYTES: usize = 64 * 1024;
 
 /// What one page gives out once: room for text, and ids.
 pub(crate) struct Sheet {
     room: usize,
+    /// Of each note, so much is shown.
+    each: usize,
     ids: Ids,
 }
 
 impl Default for Sheet {
     fn default() -> Self {
-        Self { room: MAX_PAGE_BYTES, ids: Ids::default() }
+        Self { room: MAX_PAGE_BYTES, each: MAX_EACH_BYTES, ids: Ids::default() }
     }
 }
 
 impl Sheet {
+    /// For one note, which is what the page is about.
+    pub(crate) fn of_one() -> Self {
+        let whole = render::MAX_SOURCE_BYTES;
+        Self { room: whole, each: whole, ids: Ids::default() }
+    }
+
     /// A note, whole if there is room for it.
     pub(crate) fn note(&mut self, record: &Record) -> Markup {
-        let length = record.text.len().min(render::MAX_SOURCE_BYTES);
+        let length = record.text.len().min(self.each);
         if length > self.room {
             return note_frame(
                 record,
@@ -45,11 +55,12 @@ impl Sheet {
             let bytes = record.attrs.get(attr::BYTES).and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
             return html! { p.quiet { "A picture (" (media) ", " (size(bytes)) "). Its bytes stay in the garden." } };
         }
-        let rendered = render::note(Format::of(record), &record.text, &mut self.ids);
+        let rendered = render::note(Format::of(record), &record.text, self.each, &mut self.ids);
+        let more = if self.each < render::MAX_SOURCE_BYTES { links::subnode } else { links::raw };
         html! {
             div.body { (rendered.html) }
             @if rendered.is_cut {
-                p.cut { "This note is longer than what is shown. " a href=(links::raw(&record.uri)) { "Read the whole text" } "." }
+                p.cut { "This note is longer than what is shown. " a href=(more(&record.uri)) { "Read all of it" } "." }
             }
             @if let Some(partial) = record.attrs.get(attr::PARTIAL) {
                 p.cut { "Indexed in part: " (shown(partial)) "." }
@@ -60,7 +71,7 @@ impl Sheet {
     /// What somebody pushed to a node: part of a note.
     pub(crate) fn pushed(&mut self, push: &Backlink) -> Markup {
         let format = if push.source.as_str().ends_with(".org") { Format::Org } else { Format::Markdown };
-        let rendered = render::note(format, &push.snippet, &mut self.ids);
+        let rendered = render::note(format, &push.snippet, self.each, &mut self.ids);
         html! {
             article.note {
                 header {

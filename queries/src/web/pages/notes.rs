@@ -61,7 +61,7 @@ pub(super) fn note(reading: &Reading<'_>, params: NoteParams) -> Result<Shown, P
                 }
             }
             div.split {
-                div { (Sheet::default().note(&record)) }
+                div { (Sheet::of_one().note(&record)) }
                 aside aria-label="Links" {
                     @if !backlinks.is_empty() {
                         section aria-labelledby="backlinks" {

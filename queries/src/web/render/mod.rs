@@ -33,7 +33,7 @@ use out::Out;
 use springline_model::{Record, record::attr};
 use std::collections::HashSet;
 
-/// How much of a note's text is shown.
+/// How much of a note's text is shown at most.
 pub(crate) const MAX_SOURCE_BYTES: usize = 256 * 1024;
 
 /// How a text is marked up.
@@ -89,9 +89,9 @@ impl Ids {
     }
 }
 
-/// A whole note.
-pub(crate) fn note(format: Format, text: &str, ids: &mut Ids) -> Rendered {
-    let source = first_lines(text, MAX_SOURCE_BYTES);
+/// A note: the first lines, up to so many bytes and [`MAX_SOURCE_BYTES`].
+pub(crate) fn note(format: Format, text: &str, bytes: usize, ids: &mut Ids) -> Rendered {
+    let source = first_lines(text, bytes.min(MAX_SOURCE_BYTES));
     let mut out = Out::new(source.len());
     match format {
         Format::Markdown => markdown::write(&mut out, source, ids),

@@ -3,15 +3,15 @@ use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
 fn markdown(text: &str) -> String {
-    note(Format::Markdown, text, &mut Ids::default()).html.into_string()
+    note(Format::Markdown, text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string()
 }
 
 fn org(text: &str) -> String {
-    note(Format::Org, text, &mut Ids::default()).html.into_string()
+    note(Format::Org, text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string()
 }
 
 fn myco(text: &str) -> String {
-    note(Format::Myco, text, &mut Ids::default()).html.into_string()
+    note(Format::Myco, text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string()
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn markdown_of_gardens() {
 #[test]
 fn the_same_heading_twice_on_a_page_has_one_id() {
     let mut ids = Ids::default();
-    let first = note(Format::Markdown, "# A", &mut ids).html.into_string();
-    let second = note(Format::Org, "* A", &mut ids).html.into_string();
+    let first = note(Format::Markdown, "# A", MAX_SOURCE_BYTES, &mut ids).html.into_string();
+    let second = note(Format::Org, "* A", MAX_SOURCE_BYTES, &mut ids).html.into_string();
     assert!(first.contains("id=\"h-a\"") && !second.contains("id="));
 }
 
@@ -101,9 +101,9 @@ fn context_lines_are_escaped() {
 #[test]
 fn long_notes_are_cut_and_say_so() {
     let text = "a line of text\n".repeat(30_000);
-    let rendered = note(Format::Markdown, &text, &mut Ids::default());
+    let rendered = note(Format::Markdown, &text, MAX_SOURCE_BYTES, &mut Ids::default());
     assert!(rendered.is_cut && rendered.html.0.len() < MAX_SOURCE_BYTES + 100);
-    assert!(!note(Format::Plain, "short", &mut Ids::default()).is_cut);
+    assert!(!note(Format::Plain, "short", MAX_SOURCE_BYTES, &mut Ids::default()).is_cut);
 }
 
 /// Ways to smuggle a script into a page that sanitisers have missed; each in all formats.
@@ -195,7 +195,7 @@ fn no_script_gets_through() {
         for around in ["{}", "- {}", "text {} text", "> {}\n\nx", "<b>{}", "* {}"] {
             let text = around.replace("{}", source);
             for format in [Format::Markdown, Format::Org, Format::Myco, Format::Plain] {
-                let html = note(format, &text, &mut Ids::default()).html.into_string();
+                let html = note(format, &text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string();
                 assert_harmless(&html, &text);
             }
             assert_harmless(&line(&text).into_string(), &text);
@@ -274,7 +274,7 @@ fn bombs_do_not_go_off() {
         for (name, text) in bombs() {
             for format in [Format::Markdown, Format::Org, Format::Myco] {
                 let begun = Instant::now();
-                let html = note(format, &text, &mut Ids::default()).html.into_string();
+                let html = note(format, &text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string();
                 let took = begun.elapsed();
                 assert!(html.len() < 2 * 1024 * 1024, "{name} as {format:?} gives {} bytes", html.len());
                 if took > Duration::from_millis(100) {
@@ -295,7 +295,7 @@ proptest! {
         text in "([-*#>\\[\\]()|`~_=!<>/\"' \n\t]|[a-d]|https://x\\.y/|\\[\\[|\\]\\]|<b>|<script>|</i>|\\PC){0,120}",
     ) {
         for format in [Format::Markdown, Format::Org, Format::Myco, Format::Plain] {
-            let html = note(format, &text, &mut Ids::default()).html.into_string();
+            let html = note(format, &text, MAX_SOURCE_BYTES, &mut Ids::default()).html.into_string();
             assert_harmless(&html, &text);
         }
     }
