@@ -56,6 +56,9 @@ fn exports_are_whole_and_read_by_others() {
     let garden = Garden::new(&dir.path().join("agora"));
     tree(&garden);
     let springline = Springline::new(&dir.path().join("data"));
+    garden.write("garden/user0/gone.md", "a wombat was here\n");
+    springline.index(garden.path());
+    garden.delete("garden/user0/gone.md");
     springline.index(garden.path());
     let out = dir.path().join("out");
     springline.run(&["export", "--out", &out.to_string_lossy()]);
@@ -74,6 +77,12 @@ links = sql(f\"select sum(links) from read_parquet('{out}/nodes/*.parquet')\").f
 assert joined == links > 0, (joined, links)
 kind = sql(f'select typeof(\"at\") from \"{out}/latest/*.parquet\" limit 1').fetchall()[0][0]
 assert kind.startswith('TIMESTAMP'), kind
+words = f\"read_parquet('{out}/search/**/*.parquet', hive_partitioning = true)\"
+found = lambda term: sql(f\"select count(*), sum(body) from {words} where field = 'word' and term = '{term}'\").fetchall()[0]
+assert found('pushed') == (160, 160), found('pushed')
+assert found('wombat') == (0, None), found('wombat')
+read = sql(f\"select count(distinct s.uri) from {words} s join '{out}/records/**/*.parquet' r on s.uri = r.uri\").fetchall()
+assert read == [(164,)], read
 assert polars.read_parquet(f'{out}/records/**/*.parquet').height == 164
 assert dataset.dataset(f'{out}/records', partitioning='hive').count_rows() == 164
 ";

@@ -30,6 +30,37 @@ pub fn stem(lang: Lang, stem: &str) -> Vec<u8> {
     name
 }
 
+/// What a term's name says, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning<'a> {
+    /// `word`, `stem`, or what a filter is called.
+    pub field: &'static str,
+    /// Of a stem.
+    pub lang: Option<&'a str>,
+    /// The word, the stem or the value.
+    pub value: &'a str,
+}
+
+impl<'a> Meaning<'a> {
+    /// Of a term's name; `None` if it only counts documents, or is none of ours.
+    #[must_use]
+    pub fn of(name: &'a [u8]) -> Option<Self> {
+        let (namespace, value) = name.split_first()?;
+        let value = std::str::from_utf8(value).ok()?;
+        match *namespace {
+            WORD => Some(Self { field: "word", lang: None, value }),
+            STEM => {
+                let (lang, value) = value.split_at_checked(2)?;
+                Some(Self { field: "stem", lang: Some(lang), value })
+            }
+            letter => {
+                let filter = Filter::ALL.into_iter().find(|filter| filter.letter() == letter)?;
+                Some(Self { field: filter.name(), lang: None, value })
+            }
+        }
+    }
+}
+
 fn named(namespace: u8, value: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(1 + value.len());
     name.push(namespace);

@@ -13,7 +13,7 @@ use std::{path::PathBuf, time::Instant};
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     /// Which view or table; may be given several times [default: all]. Views: ledger, backlinks, rankings, catalog,
-    /// notifications; tables: `springline views list` names them
+    /// notifications, search; tables: `springline views list` names them
     #[arg(long, value_name = "VIEW")]
     view: Vec<String>,
     /// Where to: a new or empty folder, or that of an earlier export, which is replaced

@@ -8,7 +8,7 @@ use arrow_array::{
     },
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
-use springline_model::{Row, Timestamp};
+use springline_model::Timestamp;
 use std::sync::Arc;
 
 /// The type of a column.
@@ -60,10 +60,13 @@ pub(super) enum Cell<'a> {
     Bytes(&'a [u8]),
 }
 
+/// Names and types.
+pub(super) type Columns = &'static [(&'static str, Type)];
+
 /// A row that an export can write.
-pub(super) trait Tabular: Row {
+pub(super) trait Tabular {
     /// Names and types, in the order of [`Tabular::cells`]. The partition's column is not among them.
-    const COLUMNS: &'static [(&'static str, Type)];
+    const COLUMNS: Columns;
 
     /// The column whose values become folders.
     const PARTITION: Option<&'static str> = None;
@@ -75,12 +78,6 @@ pub(super) trait Tabular: Row {
 
     /// Gives a cell for each column.
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
-
-    /// The columns as Arrow knows them.
-    fn schema() -> SchemaRef {
-        let field = |(name, column): &(&str, Type)| Field::new(*name, column.arrow(), *column == Type::Maybe);
-        Arc::new(Schema::new(Self::COLUMNS.iter().map(field).collect::<Vec<_>>()))
-    }
 }
 
 enum Column {
@@ -155,16 +152,25 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new<R: Tabular>() -> Self {
-        let columns = R::COLUMNS.iter().map(|(_, column)| Column::new(*column)).collect();
-        Self { schema: R::schema(), columns, rows: 0 }
+    pub(super) fn new(columns: Columns) -> Self {
+        let field = |(name, column): &(&str, Type)| Field::new(*name, column.arrow(), *column == Type::Maybe);
+        Self {
+            schema: Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>())),
+            columns: columns.iter().map(|(_, column)| Column::new(*column)).collect(),
+            rows: 0,
+        }
+    }
+
+    /// The columns as Arrow knows them.
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.schema.clone()
     }
 
     pub(super) const fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(super) fn push<R: Tabular>(&mut self, row: &R) -> Result<(), ArrowError> {
+    pub(super) fn push(&mut self, row: &impl Tabular) -> Result<(), ArrowError> {
         let mut cells = Vec::with_capacity(self.columns.len());
         row.cells(&mut cells);
         if cells.len() != self.columns.len() {

@@ -7,10 +7,13 @@ use super::{
     table::{Part, TableWriter},
     write_whole,
 };
-use crate::views::{Scan, Snapshot};
+use crate::{
+    search::Posting,
+    views::{Scan, Snapshot},
+};
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Epoch, Table, Timestamp,
+    Epoch, Row, Table, Timestamp,
     rows::{
         AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, JournalRow, LatestRow, NodeRow,
         NotificationRow, QuarantineRow, RecordRow, SourceRow, SubnodeRow, TopRow,
@@ -88,7 +91,7 @@ pub fn export(
             Table::Authors => write::<AuthorRow>(snapshot, dir)?,
             Table::Sources => write::<SourceRow>(snapshot, dir)?,
             Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
-            Table::Search => continue,
+            Table::Search => postings(snapshot, dir)?,
         };
         let rows = files.iter().map(|part| part.rows).sum();
         let bytes = files.iter().map(|part| part.bytes).sum();
@@ -126,7 +129,7 @@ fn prepare(dir: &Path) -> Result<(), ParquetError> {
     Ok(())
 }
 
-fn write<R: Tabular>(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
+fn write<R: Tabular + Row>(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
     filtered::<R>(snapshot, dir, |_| Ok(true))
 }
 
@@ -144,12 +147,19 @@ fn records(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetErro
     })
 }
 
-fn filtered<R: Tabular>(
+/// The search index: who has which words, and how often.
+fn postings(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
+    let mut writer = TableWriter::of::<Posting<'_>>(dir, Table::Search);
+    snapshot.search().each_posting(|posting| writer.push(posting))?;
+    writer.finish()
+}
+
+fn filtered<R: Tabular + Row>(
     snapshot: &Snapshot<'_>,
     dir: &Path,
     mut keep: impl FnMut(&R) -> Result<bool, ParquetError>,
 ) -> Result<Vec<Part>, ParquetError> {
-    let mut writer = TableWriter::<R>::new(dir);
+    let mut writer = TableWriter::of::<R>(dir, R::TABLE);
     let mut scan = Scan { prefix: Vec::new(), after: None, reverse: false, limit: PAGE };
     loop {
         let rows = snapshot.scan::<R>(&scan)?;

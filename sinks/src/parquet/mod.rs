@@ -21,7 +21,7 @@ mod table;
 pub use export::{Exported, Manifest, TableManifest, export};
 pub use snapshot::{Snapshot, SnapshotManifest};
 
-use crate::views::ReadError;
+use crate::{search::SearchError, views::ReadError};
 use std::path::{Path, PathBuf};
 
 /// Why an export or a snapshot failed.
@@ -41,6 +41,9 @@ pub enum ParquetError {
     /// The store could not be read.
     #[error("the store could not be read")]
     Read(#[from] ReadError),
+    /// The search index could not be read.
+    #[error("the search index could not be read")]
+    Search(#[from] SearchError),
     /// The Parquet library refused.
     #[error("{}", path.display())]
     Parquet {

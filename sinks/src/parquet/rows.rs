@@ -1,6 +1,7 @@
 //! The columns of every table.
 
-use super::cells::{Cell, Tabular, Type};
+use super::cells::{Cell, Columns, Tabular, Type};
+use crate::search::Posting;
 use Type::{Bytes, Count, Date, Maybe, Number, Text, Texts, Time};
 use springline_model::{
     Context, NodeName,
@@ -16,7 +17,7 @@ fn node(node: Option<&NodeName>) -> Cell<'_> {
 
 impl Tabular for RecordRow {
     const PARTITION: Option<&'static str> = Some("kind");
-    const COLUMNS: &'static [(&'static str, Type)] = &[
+    const COLUMNS: Columns = &[
         ("uri", Text),
         ("source", Text),
         ("rev", Count),
@@ -55,7 +56,7 @@ impl Tabular for RecordRow {
 }
 
 impl Tabular for AccountRow {
-    const COLUMNS: &'static [(&'static str, Type)] = &[("authority", Text), ("rev", Count), ("status", Text)];
+    const COLUMNS: Columns = &[("authority", Text), ("rev", Count), ("status", Text)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         let status = match self.status {
@@ -67,7 +68,7 @@ impl Tabular for AccountRow {
 }
 
 impl Tabular for QuarantineRow {
-    const COLUMNS: &'static [(&'static str, Type)] = &[
+    const COLUMNS: Columns = &[
         ("uri", Text),
         ("source", Text),
         ("origin", Text),
@@ -92,7 +93,7 @@ impl Tabular for QuarantineRow {
 
 impl Tabular for BacklinkRow {
     const PARTITION: Option<&'static str> = Some("kind");
-    const COLUMNS: &'static [(&'static str, Type)] = &[
+    const COLUMNS: Columns = &[
         ("target", Text),
         ("target_id", Text),
         ("path", Text),
@@ -135,7 +136,7 @@ impl Tabular for BacklinkRow {
 }
 
 impl Tabular for BacklinkCountRow {
-    const COLUMNS: &'static [(&'static str, Type)] = &[
+    const COLUMNS: Columns = &[
         ("target_id", Text),
         ("kind", Text),
         ("path", Text),
@@ -157,7 +158,7 @@ impl Tabular for BacklinkCountRow {
 }
 
 impl Tabular for TopRow {
-    const COLUMNS: &'static [(&'static str, Type)] = &[("ranking", Text), ("score", Count), ("node", Text)];
+    const COLUMNS: Columns = &[("ranking", Text), ("score", Count), ("node", Text)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([
@@ -188,7 +189,7 @@ fn note<'a>(note: &'a NoteMeta, cells: &mut Vec<Cell<'a>>) {
 }
 
 impl Tabular for LatestRow {
-    const COLUMNS: &'static [(&'static str, Type)] = note_columns!();
+    const COLUMNS: Columns = note_columns!();
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         note(&self.note, cells);
@@ -196,7 +197,7 @@ impl Tabular for LatestRow {
 }
 
 impl Tabular for AuthorNoteRow {
-    const COLUMNS: &'static [(&'static str, Type)] = note_columns!();
+    const COLUMNS: Columns = note_columns!();
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         note(&self.note, cells);
@@ -204,7 +205,7 @@ impl Tabular for AuthorNoteRow {
 }
 
 impl Tabular for SubnodeRow {
-    const COLUMNS: &'static [(&'static str, Type)] = note_columns!(("node", Text));
+    const COLUMNS: Columns = note_columns!(("node", Text));
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Text(self.node.as_str()));
@@ -213,7 +214,7 @@ impl Tabular for SubnodeRow {
 }
 
 impl Tabular for JournalRow {
-    const COLUMNS: &'static [(&'static str, Type)] = note_columns!(("day", Date));
+    const COLUMNS: Columns = note_columns!(("day", Date));
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Date(self.day));
@@ -222,7 +223,7 @@ impl Tabular for JournalRow {
 }
 
 impl Tabular for NodeRow {
-    const COLUMNS: &'static [(&'static str, Type)] =
+    const COLUMNS: Columns =
         &[("node", Text), ("subnodes", Count), ("authors", Count), ("links", Count), ("linkers", Count)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
@@ -237,8 +238,7 @@ impl Tabular for NodeRow {
 }
 
 impl Tabular for AuthorRow {
-    const COLUMNS: &'static [(&'static str, Type)] =
-        &[("author", Text), ("records", Count), ("links", Count), ("bytes", Count)];
+    const COLUMNS: Columns = &[("author", Text), ("records", Count), ("links", Count), ("bytes", Count)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([
@@ -251,7 +251,7 @@ impl Tabular for AuthorRow {
 }
 
 impl Tabular for SourceRow {
-    const COLUMNS: &'static [(&'static str, Type)] =
+    const COLUMNS: Columns =
         &[("source", Text), ("kind", Text), ("records", Count), ("links", Count), ("bytes", Count)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
@@ -266,7 +266,7 @@ impl Tabular for SourceRow {
 }
 
 impl Tabular for NotificationRow {
-    const COLUMNS: &'static [(&'static str, Type)] = &[
+    const COLUMNS: Columns = &[
         ("recipient", Text),
         ("at", Time),
         ("reason", Text),
@@ -291,6 +291,35 @@ impl Tabular for NotificationRow {
             Cell::Text(self.subject.as_str()),
             Cell::Text(self.actor.as_str()),
             Cell::Text(&self.title),
+        ]);
+    }
+}
+
+impl Tabular for Posting<'_> {
+    const PARTITION: Option<&'static str> = Some("field");
+    const COLUMNS: Columns = &[
+        ("term", Text),
+        ("lang", Maybe),
+        ("uri", Text),
+        ("title", Number),
+        ("body", Number),
+        ("length", Number),
+        ("at", Time),
+    ];
+
+    fn partition(&self) -> &str {
+        self.meaning.field
+    }
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::Text(self.meaning.value),
+            Cell::Maybe(self.meaning.lang),
+            Cell::Text(self.uri),
+            Cell::Number(self.title),
+            Cell::Number(self.body),
+            Cell::Number(self.length),
+            Cell::Time(self.at),
         ]);
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     ParquetError,
-    cells::{Group, Tabular},
+    cells::{Columns, Group, Tabular},
     io, library, sync_folder,
 };
 use ::parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
+use springline_model::Table;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -39,30 +40,34 @@ struct Open {
 }
 
 /// Writes rows of one table into its partitions' files.
-pub(super) struct TableWriter<R> {
+pub(super) struct TableWriter {
     root: PathBuf,
     table: &'static str,
+    columns: Columns,
+    /// The column whose values become folders.
+    partition: Option<&'static str>,
     open: BTreeMap<String, Open>,
     numbers: BTreeMap<String, u32>,
     parts: Vec<Part>,
     clock: u64,
-    rows: std::marker::PhantomData<R>,
 }
 
-impl<R: Tabular> TableWriter<R> {
-    pub(super) fn new(root: &Path) -> Self {
+impl TableWriter {
+    /// For rows of one type.
+    pub(super) fn of<R: Tabular>(root: &Path, table: Table) -> Self {
         Self {
             root: root.to_path_buf(),
-            table: R::TABLE.name(),
+            table: table.name(),
+            columns: R::COLUMNS,
+            partition: R::PARTITION,
             open: BTreeMap::new(),
             numbers: BTreeMap::new(),
             parts: Vec::new(),
             clock: 0,
-            rows: std::marker::PhantomData,
         }
     }
 
-    pub(super) fn push(&mut self, row: &R) -> Result<(), ParquetError> {
+    pub(super) fn push(&mut self, row: &impl Tabular) -> Result<(), ParquetError> {
         let partition = row.partition();
         if !self.open.contains_key(partition) {
             self.begin(partition)?;
@@ -99,16 +104,14 @@ impl<R: Tabular> TableWriter<R> {
         let file = File::create(&path).map_err(io("cannot make", &path))?;
         let level = ::parquet::basic::ZstdLevel::try_new(3).unwrap_or_default();
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        let writer = ArrowWriter::try_new(file, R::schema(), Some(properties)).map_err(library(&path))?;
-        self.open.insert(
-            partition.to_owned(),
-            Open { group: Group::new::<R>(), writer, path, rows: 0, used: self.clock },
-        );
+        let group = Group::new(self.columns);
+        let writer = ArrowWriter::try_new(file, group.schema(), Some(properties)).map_err(library(&path))?;
+        self.open.insert(partition.to_owned(), Open { group, writer, path, rows: 0, used: self.clock });
         Ok(())
     }
 
     fn folder(&self, partition: &str) -> String {
-        match R::PARTITION {
+        match self.partition {
             Some(column) => format!("{}/{column}={}", self.table, encode(partition)),
             None => self.table.to_owned(),
         }
@@ -135,7 +138,7 @@ impl<R: Tabular> TableWriter<R> {
     /// Closes every file. A table without rows gets one empty file, so that readers find its columns.
     pub(super) fn finish(mut self) -> Result<Vec<Part>, ParquetError> {
         if self.open.is_empty() && self.parts.is_empty() {
-            self.begin(if R::PARTITION.is_some() { "none" } else { "" })?;
+            self.begin(if self.partition.is_some() { "none" } else { "" })?;
         }
         while let Some(partition) = self.open.keys().next().cloned() {
             self.end(&partition)?;

@@ -41,7 +41,7 @@ mod state;
 mod verify;
 
 pub use error::SearchError;
-pub use searcher::Searcher;
+pub use searcher::{Posting, Searcher};
 pub use stage::Staged;
 
 use crate::{

@@ -3,10 +3,28 @@
 use super::{
     SearchError,
     query::{self, Highlighter, Hits, Page, Query},
+    segment::each_occurrence,
     state::State,
 };
-use springline_model::Uri;
+use springline_model::{Timestamp, Uri, text::term::Meaning};
 use std::sync::Arc;
+
+/// That a document has a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting<'a> {
+    /// The term.
+    pub meaning: Meaning<'a>,
+    /// The document.
+    pub uri: &'a str,
+    /// How often in the title.
+    pub title: u32,
+    /// How often in the body.
+    pub body: u32,
+    /// The document's words.
+    pub length: u32,
+    /// When it was said.
+    pub at: Timestamp,
+}
 
 /// Answers queries from the index as it was when this was made. Cloning is cheap; any thread may ask.
 #[derive(Clone)]
@@ -37,6 +55,37 @@ impl Searcher {
         texts: &dyn Fn(&Uri) -> Option<String>,
     ) -> Result<Hits, SearchError> {
         query::run(&self.state, query, page, texts)
+    }
+
+    /// Shows every term of every document, segment by segment. Holds a segment's documents in memory.
+    ///
+    /// # Errors
+    /// The first that `visit` gives; or the store fails or is damaged.
+    pub fn each_posting<E: From<SearchError>>(
+        &self,
+        mut visit: impl FnMut(&Posting<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for segment in self.state.segments() {
+            let documents = self.state.live(segment)?;
+            let mut seen = Ok(());
+            each_occurrence(segment, |number, term| {
+                let at = documents.binary_search_by_key(&number, |document| document.number);
+                if let (Ok(()), Ok(at), Some(meaning)) = (&seen, at, Meaning::of(term.name)) {
+                    seen = documents[at].uri().map_err(E::from).and_then(|uri| {
+                        visit(&Posting {
+                            meaning,
+                            uri,
+                            title: u32::from(term.title),
+                            body: u32::from(term.body),
+                            length: documents[at].length,
+                            at: documents[at].at,
+                        })
+                    });
+                }
+            })?;
+            seen?;
+        }
+        Ok(())
     }
 
     /// What finds a query's words in the texts of its hits.

@@ -4,7 +4,7 @@ use super::{
     FORMAT, SearchError,
     dead::Dead,
     keys,
-    segment::{DocumentCursor, Pager, Segment, SegmentInfo, TermCursor, invert, locator},
+    segment::{Document, DocumentCursor, Pager, Segment, SegmentInfo, TermCursor, invert, locator},
 };
 use crate::store::{Store, Write};
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,19 @@ impl State {
             }
         }
         Ok(found)
+    }
+
+    /// A segment's live documents, by number.
+    pub(super) fn live(&self, segment: &Arc<Segment>) -> Result<Vec<Document>, SearchError> {
+        let mut live = Vec::new();
+        let mut documents = DocumentCursor::first(segment.clone())?;
+        while let Some(document) = documents.document() {
+            if !self.dead.contains(document.number) {
+                live.push(document.clone());
+            }
+            documents.advance()?;
+        }
+        Ok(live)
     }
 
     /// Where the numbers of the documents in memory begin.

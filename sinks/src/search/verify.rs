@@ -2,7 +2,7 @@
 
 use super::{
     SearchError, fingerprint,
-    segment::{Document, DocumentCursor, Segment, each_occurrence},
+    segment::{Document, Segment, each_occurrence},
     state::State,
 };
 use crate::views::Fingerprint;
@@ -23,14 +23,10 @@ pub(super) fn verify(state: &State) -> Result<Fingerprint, SearchError> {
 pub(super) fn hashes(state: &State, segment: &Arc<Segment>) -> Result<Vec<(Document, u128)>, SearchError> {
     let mut hashed = Vec::new();
     let mut live: HashMap<u32, (u64, usize)> = HashMap::new();
-    let mut documents = DocumentCursor::first(segment.clone())?;
-    while let Some(document) = documents.document() {
-        if !state.dead.contains(document.number) {
-            let seed = fingerprint::Seed::new(&document.uri, document.at, document.length);
-            live.insert(document.number, (seed.seed(), hashed.len()));
-            hashed.push((document.clone(), seed.document()));
-        }
-        documents.advance()?;
+    for document in state.live(segment)? {
+        let seed = fingerprint::Seed::new(&document.uri, document.at, document.length);
+        live.insert(document.number, (seed.seed(), hashed.len()));
+        hashed.push((document, seed.document()));
     }
     let mut encoded = Vec::new();
     each_occurrence(segment, |document, term| {
