@@ -86,6 +86,27 @@ fn an_edit_a_rename_and_a_delete_leave_nothing_behind() {
 }
 
 #[test]
+fn the_terminal_answers_as_the_server_does() {
+    let (_dir, garden, springline) = small();
+    springline.index(garden.path());
+    let folder = |arguments: &[&str]| springline.run(arguments);
+    let node = folder(&["query", "node", "bar"]);
+    let lines: Vec<&str> = node.lines().map(str::trim).collect();
+    let at = |line: &str| lines.iter().position(|found| *found == line).expect(line);
+    let (notes, here, to) = (at("notes:"), at("links here:"), at("links to:"));
+    assert!(lines[notes..here].iter().any(|line| line.ends_with("garden://bob/bar.md")), "{node}");
+    assert!(lines[here..to].iter().any(|line| line.ends_with("garden://alice/Foo.md")), "{node}");
+    assert!(lines[to..].iter().any(|line| line.ends_with("node:foo")), "{node}");
+    assert!(folder(&["query", "backlinks", "tag:todo"]).contains("garden://alice/Foo.md"));
+    assert!(folder(&["query", "top", "size"]).contains("bar"));
+    assert!(folder(&["query", "latest"]).contains("garden://bob/bar.md"));
+    assert!(folder(&["query", "search", "quokka"]).contains("quokka"));
+    let listed = folder(&["sources", "list"]);
+    let source = listed.lines().nth(1).unwrap();
+    assert_eq!(source.split_whitespace().nth(2), Some("3"), "its records: {listed}");
+}
+
+#[test]
 fn bad_questions_are_told_what_is_wrong() {
     let (_dir, garden, springline) = small();
     let server = springline.serve(garden.path());

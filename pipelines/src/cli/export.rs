@@ -57,7 +57,9 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<Table>> {
             tables.push(*table);
         } else {
             let views = View::ALL.iter().map(|view| view.name());
-            let known: Vec<_> = views.chain(Table::ALL.iter().map(|table| table.name())).collect();
+            let mut known: Vec<_> = views.chain(Table::ALL.iter().map(|table| table.name())).collect();
+            known.sort_unstable();
+            known.dedup();
             let near = crate::config::nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
             bail!("there is no view `{name}`.{} Known are: {}", near.unwrap_or_default(), known.join(", "));
         }

@@ -117,9 +117,7 @@ fn day(value: &Value) -> &str {
 fn print_hits(answer: &Value) {
     for hit in items(answer, "items") {
         println!("{}  {}  {}", day(hit), plain(text(hit, "title")), plain(text(hit, "uri")));
-        let snippet =
-            hit.get("snippet").map(|snippet| snippet.as_str().unwrap_or_else(|| text(snippet, "text")));
-        println!("    {}", plain(snippet.unwrap_or_default()));
+        println!("    {}", plain(text(hit, "snippet")));
     }
     println!("{} in all", answer.get("total").unwrap_or(&Value::Null));
 }
@@ -133,16 +131,17 @@ fn print_backlinks(answer: &Value) {
 
 fn print_node(answer: &Value) {
     println!("{}", plain(text(answer, "node")));
-    for (title, key) in [("notes", "subnodes"), ("links here", "backlinks"), ("links to", "forward_links")] {
-        println!("\n{title}:");
-        let list = answer.get(key).map(|list| list.get("items").unwrap_or(list));
-        for item in list.and_then(Value::as_array).into_iter().flatten() {
-            let name = ["source", "uri", "target", "node"]
-                .iter()
-                .map(|key| text(item, key))
-                .find(|name| !name.is_empty());
-            println!("  {}", plain(name.or(item.as_str()).unwrap_or_default()));
-        }
+    println!("\nnotes:");
+    for note in items(answer, "subnodes_list") {
+        print_note("  ", note);
+    }
+    println!("\nlinks here:");
+    for link in items(answer, "backlinks") {
+        println!("  {}  {:<10} {}", day(link), text(link, "path"), plain(text(link, "source")));
+    }
+    println!("\nlinks to:");
+    for link in items(answer, "forward") {
+        println!("  {:<10} {}", text(link, "path"), plain(text(link, "target")));
     }
 }
 
@@ -154,6 +153,10 @@ fn print_top(answer: &Value) {
 
 fn print_notes(answer: &Value) {
     for note in items(answer, "items") {
-        println!("{}  {:<28} {}", day(note), plain(text(note, "author")), plain(text(note, "uri")));
+        print_note("", note);
     }
+}
+
+fn print_note(indent: &str, note: &Value) {
+    println!("{indent}{}  {:<28} {}", day(note), plain(text(note, "author")), plain(text(note, "uri")));
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 /// What to do with the running server's sources.
 #[derive(Debug, Subcommand)]
 pub(super) enum SourcesCommand {
-    /// List them: state, counts, what went wrong
+    /// List them: state, records that are there, puts and deletes since the start, what went wrong. If no server
+    /// runs, those that have records are `gone`: nobody reads them
     List,
     /// Look upstream now, and wait for what is found
     Pull {
@@ -67,12 +68,14 @@ fn print(answer: &Value) {
         Some(other) => other.to_string(),
     };
     println!(
-        "{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}",
-        "source", "type", "state", "puts", "deletes", "quarantined"
+        "{:<20} {:<8} {:<10} {:>10} {:>10} {:>10} {:>12}",
+        "source", "type", "state", "records", "puts", "deletes", "quarantined"
     );
     for source in answer.get("sources").and_then(Value::as_array).into_iter().flatten() {
+        let brought = source.get("brought").and_then(Value::as_array).into_iter().flatten();
+        let records: u64 = brought.filter_map(|kind| kind.get("records")?.as_u64()).sum();
         println!(
-            "{:<20} {:<8} {:<10} {:>10} {:>10} {:>12}  {}",
+            "{:<20} {:<8} {:<10} {records:>10} {:>10} {:>10} {:>12}  {}",
             text(source, "name"),
             text(source, "kind"),
             text(source, "state"),
