@@ -4,8 +4,8 @@
 //! build: `cargo test --release -p springline-tests git::`).
 
 use crate::dice::Dice;
-use springline_tests::{Server, Springline, Upstreams, data, fingerprints};
-use std::{collections::BTreeMap, env, fs, path::Path, time::Duration};
+use springline_tests::{Repository, Server, Springline, Upstreams, data, eventually, fingerprints};
+use std::{collections::BTreeMap, env, fs, net::TcpListener, path::Path, time::Duration};
 use tempfile::TempDir;
 
 const SMALLER: [&str; 4] = ["silverbullet", "foam-docs", "flancia.org", "logseq-docs"];
@@ -106,4 +106,36 @@ fn killed_while_pulling_with_sled() {
 #[test]
 fn killed_while_pulling_with_fjall() {
     killed_again_and_again("fjall", 50);
+}
+
+#[test]
+fn a_garden_is_followed_from_the_terminal() {
+    let dir = TempDir::new().unwrap();
+    let upstream = Repository::new(&dir.path().join("upstream"));
+    upstream.commit("note.md", "a quokka in [[foo]]\n");
+    let config = "[sources.gardens]\ntype = 'git'\nallow_file = true\npoll_secs = 0\n\
+                  [[sources.gardens.gardens]]\ntarget = 'garden/ann'\nurl = 'upstream'\n\
+                  [[sources.gardens.gardens]]\ntarget = 'garden/bob'\nurl = 'nowhere'\n";
+    let url = format!("url = '{}'", dir.path().join("upstream").display());
+    fs::write(dir.path().join("springline.toml"), config.replace("url = 'upstream'", &url)).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // The data folder as it is by default: beside the configuration, and relative.
+    let springline = Springline::new(Path::new("data")).within(dir.path()).with("server.listen", &free);
+    let server = springline.start(&["run"]);
+    server.ready();
+    assert!(springline.run(&["query", "search", "quokka"]).contains("garden://ann/note.md"));
+    upstream.commit("more.md", "a wombat\n");
+    let pulled = springline.run(&["sources", "pull", "gardens", "--partition", "garden/ann"]);
+    let report: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+    assert_eq!(report["result"]["partitions"][0]["error"], serde_json::Value::Null, "{pulled}");
+    // The pull answers when it is definite; the views show it a moment later.
+    let found =
+        || springline.run(&["query", "search", "wombat"]).contains("garden://ann/more.md").then_some(());
+    eventually("what was pulled", Duration::from_secs(10), found);
+    let listed = springline.run(&["sources", "list"]);
+    assert!(listed.lines().any(|line| line.trim().starts_with("garden/bob: ")), "what is wrong: {listed}");
+    springline.run(&["sources", "pause", "gardens"]);
+    assert!(springline.run(&["sources", "list"]).contains("paused"));
+    springline.run(&["sources", "resume", "gardens"]);
+    server.stop();
 }

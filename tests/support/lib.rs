@@ -14,7 +14,7 @@ pub use garden::{Garden, data, ten_gardens};
 pub use http::{Answer, encode, get, post};
 pub use process::{Server, Springline, fingerprints};
 pub use python::python;
-pub use upstream::Upstreams;
+pub use upstream::{Repository, Upstreams};
 
 use std::time::{Duration, Instant};
 

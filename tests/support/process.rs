@@ -19,6 +19,7 @@ pub struct Springline {
     data: PathBuf,
     settings: Vec<(String, String)>,
     config: Option<PathBuf>,
+    within: Option<PathBuf>,
 }
 
 /// The bearer token that its servers want for whatever writes.
@@ -28,7 +29,7 @@ impl Springline {
     /// Over a data folder.
     #[must_use]
     pub fn new(data: &Path) -> Self {
-        Self { data: data.to_path_buf(), settings: Vec::new(), config: None }
+        Self { data: data.to_path_buf(), settings: Vec::new(), config: None, within: None }
     }
 
     /// With a setting: `store.engine`, `fjall`.
@@ -46,6 +47,13 @@ impl Springline {
         self
     }
 
+    /// Started in a folder: relative paths begin there.
+    #[must_use]
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.within = Some(folder.to_path_buf());
+        self
+    }
+
     /// A command of it.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -53,6 +61,9 @@ impl Springline {
         command.arg("--data-dir").arg(&self.data).args(["--log-level", "warn"]).args(arguments);
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
+        }
+        if let Some(folder) = &self.within {
+            command.current_dir(folder);
         }
         command
             .env("SPRINGLINE__SERVER__TOKEN", TOKEN)

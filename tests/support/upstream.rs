@@ -100,6 +100,36 @@ impl Upstreams {
     }
 }
 
+/// A repository to commit to.
+#[derive(Debug)]
+pub struct Repository {
+    path: PathBuf,
+}
+
+impl Repository {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// git fails.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        fs::create_dir_all(path).expect("the folder can be made");
+        git(path, &["-c", "init.defaultBranch=main", "init", "--quiet"]);
+        Self { path: path.to_path_buf() }
+    }
+
+    /// Writes a file and commits everything.
+    ///
+    /// # Panics
+    /// git fails.
+    pub fn commit(&self, file: &str, text: &str) {
+        fs::write(self.path.join(file), text).expect("the file can be written");
+        git(&self.path, &["add", "--all"]);
+        let ann = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"];
+        git(&self.path, &[&ann[..], &["commit", "--quiet", "--message", file]].concat());
+    }
+}
+
 /// A literal string of TOML.
 fn toml(text: &str) -> String {
     format!("'{text}'")

@@ -76,8 +76,13 @@ impl Client {
     }
 
     /// Tells a route.
-    pub(super) async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
-        self.send(reqwest::Method::POST, path, &[], Some(body)).await
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: Value,
+    ) -> anyhow::Result<Value> {
+        self.send(reqwest::Method::POST, path, query, Some(body)).await
     }
 
     async fn send(

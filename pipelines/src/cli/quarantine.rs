@@ -50,7 +50,7 @@ pub(super) fn quarantine(global: &Global, command: QuarantineCommand) -> anyhow:
 
 async fn act(config: &crate::config::Config, action: &str, uri: &str) -> anyhow::Result<()> {
     let answer =
-        Client::server(config)?.post(&format!("/v1/quarantine/{action}"), json!({ "uri": uri })).await?;
+        Client::server(config)?.post(&format!("/v1/quarantine/{action}"), &[], json!({ "uri": uri })).await?;
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }

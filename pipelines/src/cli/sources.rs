@@ -42,20 +42,23 @@ pub(super) enum SourcesCommand {
 pub(super) fn sources(global: &Global, command: SourcesCommand) -> anyhow::Result<()> {
     let config = global.load_quiet()?;
     block_on(async {
-        let (name, action, body) = match command {
+        let mut query = Vec::new();
+        let (name, action) = match command {
             SourcesCommand::List => {
                 let sources = Client::any(&config)?.get("/v1/sources", &[]).await?;
                 print(&sources);
                 return Ok(());
             }
             SourcesCommand::Pull { name, partition } => {
-                (name, "pull", serde_json::json!({ "partition": partition }))
+                query.extend(partition.map(|partition| ("partition", partition)));
+                (name, "pull")
             }
-            SourcesCommand::Pause { name } => (name, "pause", serde_json::json!({})),
-            SourcesCommand::Resume { name } => (name, "resume", serde_json::json!({})),
-            SourcesCommand::Reset { name } => (name, "reset", serde_json::json!({})),
+            SourcesCommand::Pause { name } => (name, "pause"),
+            SourcesCommand::Resume { name } => (name, "resume"),
+            SourcesCommand::Reset { name } => (name, "reset"),
         };
-        let answer = Client::server(&config)?.post(&format!("/v1/sources/{name}/{action}"), body).await?;
+        let path = format!("/v1/sources/{name}/{action}");
+        let answer = Client::server(&config)?.post(&path, &query, serde_json::json!({})).await?;
         println!("{}", serde_json::to_string_pretty(&answer)?);
         Ok(())
     })
@@ -84,5 +87,10 @@ fn print(answer: &Value) {
             text(source, "quarantined"),
             text(source, "reason"),
         );
+        for (partition, status) in source.get("partitions").and_then(Value::as_object).into_iter().flatten() {
+            if let Some(error) = status.get("error").and_then(Value::as_str) {
+                println!("  {partition}: {error}");
+            }
+        }
     }
 }

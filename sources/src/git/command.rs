@@ -158,7 +158,8 @@ impl Git<'_> {
         if let Some(transport) = self.transport {
             command.arg("-c").arg(format!("protocol.{}.allow=always", transport.name()));
         }
-        command.arg("--git-dir").arg(self.directory).args(arguments);
+        // The folder may be named from where this process is; git is inside it.
+        command.args(["--git-dir", "."]).args(arguments);
         command.current_dir(self.directory);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own, so that its helpers (git-remote-https, ssh) end with it.

@@ -197,13 +197,13 @@ impl Transport {
     }
 
     fn check(self, config: &GitConfig) -> Result<(), String> {
-        let (allowed, setting) = match self {
-            Self::Https => (true, ""),
-            Self::Ssh => (config.allow_ssh, "allow_ssh"),
-            Self::File => (config.allow_file, "allow_file"),
-            Self::Http | Self::Git => (config.allow_insecure, "allow_insecure"),
+        let (allowed, what, setting) = match self {
+            Self::Https => (true, "", ""),
+            Self::Ssh => (config.allow_ssh, "a repository over SSH", "allow_ssh"),
+            Self::File => (config.allow_file, "a repository on this machine", "allow_file"),
+            Self::Http | Self::Git => (config.allow_insecure, "an unencrypted URL", "allow_insecure"),
         };
-        if allowed { Ok(()) } else { Err(format!("such a URL needs `{setting} = true`")) }
+        if allowed { Ok(()) } else { Err(format!("{what} needs `{setting} = true` in the source")) }
     }
 
     /// What git calls it in `protocol.<name>.allow`.

@@ -249,11 +249,15 @@ impl Garden {
 
     /// Tells the status; with what a pull came to, if there was one.
     fn show(&self, pulled: Option<Option<String>>) {
+        let mut news = None;
         self.desk.status.partition(&self.partition(), |status| {
             status.position.clone_from(&self.position);
             if let Some(error) = pulled {
-                if error.is_none() {
-                    status.current_at = Some(Timestamp::now());
+                match &error {
+                    None => status.current_at = Some(Timestamp::now()),
+                    // What goes on being wrong is said once.
+                    Some(_) if status.error == error => {}
+                    Some(error) => news = Some(format!("{}: {error}", self.partition())),
                 }
                 status.error = error;
             }
@@ -264,6 +268,9 @@ impl Garden {
                 (None, Some(_)) => SourceState::Live,
             };
         });
+        if let Some(news) = news {
+            self.desk.status.error(news);
+        }
     }
 
     /// When to look again, if ever: later after each failure, and never all gardens at once.
