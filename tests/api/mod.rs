@@ -107,6 +107,29 @@ fn the_terminal_answers_as_the_server_does() {
 }
 
 #[test]
+fn who_is_hidden_leaves_every_view_and_comes_back_whole() {
+    let (_dir, garden, springline) = small();
+    let server = springline.serve(garden.path());
+    server.ready();
+    let seen = || {
+        let told = items(&server, &format!("/v1/notifications?recipient={}", encode("user:bob")));
+        let links = sources(&server, "tag:todo");
+        (hits(&server, "中文"), links, told, server.get("/raw/garden/alice/Foo.md").status)
+    };
+    let before = seen();
+    let moderate = |action: &str| {
+        let said = r#"{"authority": "garden://alice"}"#;
+        let answer = server.post(&format!("/v1/moderation/{action}?wait=visible"), said);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    moderate("hide");
+    assert_eq!(seen(), (0, vec![], vec![], 404));
+    moderate("unhide");
+    assert_eq!(seen(), before);
+    server.stop();
+}
+
+#[test]
 fn bad_questions_are_told_what_is_wrong() {
     let (_dir, garden, springline) = small();
     let server = springline.serve(garden.path());

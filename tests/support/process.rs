@@ -159,6 +159,15 @@ impl Server {
         post(self.address, &format!("/v1/sources/{source}/pull"), TOKEN, "{}")
     }
 
+    /// Tells a route.
+    ///
+    /// # Panics
+    /// Nobody answers.
+    #[track_caller]
+    pub fn post(&self, target: &str, body: &str) -> Answer {
+        post(self.address, target, TOKEN, body).expect("the server answers")
+    }
+
     /// Its process.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -120,7 +120,17 @@ fn authority(text: &str) -> Result<Uri, Problem> {
             None,
         )
     };
-    let uri = names::uri("authority", text).map_err(|problem| wrong(problem.detail().to_owned()))?;
+    let named = |problem: Problem| wrong(problem.detail().trim_start_matches("`authority`: ").to_owned());
+    let mut uri = names::uri("authority", text).map_err(named)?;
+    let Some((_, rest)) = uri.as_str().split_once("://") else {
+        return Err(wrong(
+            "it owns no records: write what their URIs begin with, e.g. `garden://name/`".into(),
+        ));
+    };
+    // As people leave it out: without it, it would be another authority, which owns nothing.
+    if !rest.contains('/') {
+        uri = Uri::new(format!("{uri}/"));
+    }
     if uri.authority() != uri.as_str() {
         return Err(wrong(format!(
             "that is one record; what owns it is `{}`",

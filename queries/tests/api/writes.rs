@@ -97,12 +97,25 @@ async fn a_write_can_be_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_authority_is_meant_without_its_slash() {
+    let site = Site::garden().await;
+    let got = site.post("/v1/moderation/hide?wait=visible", &json!({"authority": "garden://carol"})).await;
+    assert_eq!(got.status, 200, "{}", got.json());
+    let submitted = site.process.submitted.lock();
+    let EventBody::Account { authority, .. } = &submitted[0].body else { panic!("{submitted:?}") };
+    assert_eq!(authority.as_str(), "garden://carol/");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn moderation_refuses() {
     let site = Site::garden().await;
     let record = json!({"authority": "garden://carol/x.md"});
     let problem = site.post("/v1/moderation/hide", &record).await.problem(400, "malformed-body");
     assert!(problem["detail"].as_str().unwrap().contains("`garden://carol/`"), "{problem}");
-    site.post("/v1/moderation/hide", &json!({"authority": ""})).await.problem(400, "malformed-body");
+    for nothing in ["", "carol", "user:carol", "node:foo"] {
+        let nothing = json!({ "authority": nothing });
+        site.post("/v1/moderation/hide", &nothing).await.problem(400, "malformed-body");
+    }
     site.post("/v1/moderation/burn", &json!({"authority": "garden://carol/"}))
         .await
         .problem(400, "malformed-query");
