@@ -11,7 +11,10 @@ use clap::Args;
 use figment::value::{Dict, Value};
 use springline_queries::Server;
 use springline_sources::ProgressBars;
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -109,16 +112,22 @@ pub(super) fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Re
 
 type Running<T> = tokio::task::JoinHandle<T>;
 
+/// Signals this close to the first are the same one: supervisors send it to the process and to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
+
 /// Stops in order, unless a second signal comes.
 async fn finish<T>(
     stop: &CancellationToken,
-    running: Running<T>,
+    mut running: Running<T>,
     signals: &mut Signals,
 ) -> anyhow::Result<Result<T, tokio::task::JoinError>> {
     stop.cancel();
-    tokio::select! {
-        ended = running => Ok(ended),
-        () = signals.next() => abort(),
+    let first = Instant::now();
+    loop {
+        tokio::select! {
+            ended = &mut running => return Ok(ended),
+            () = signals.next() => if first.elapsed() > SAME_SIGNAL { abort() },
+        }
     }
 }
 
