@@ -46,4 +46,4 @@ pub use source::{Command, PullReport, Pulled, Source, SourceContext};
 pub use status::{PartitionStatus, SourceState, SourceStatus, StatusSnapshot};
 
 /// Rises when [`formats::read`] gives another record for the same file: gardens are then read again.
-pub(crate) const READER_VERSION: u32 = 1;
+pub(crate) const READER_VERSION: u32 = 2;

@@ -1,5 +1,6 @@
-//! Bytes as text, whatever they are.
+//! Bytes as text, whatever they are: UTF-8, or UTF-16 if a byte order mark says so, as some editors of Windows write.
 
+use encoding_rs::{Encoding, UTF_8};
 use std::borrow::Cow;
 
 /// How much of a text is kept, in bytes.
@@ -8,17 +9,24 @@ pub const MAX_TEXT_BYTES: usize = 8 * 1024 * 1024;
 /// The text, and what of it isn't as it was written.
 pub(super) fn decode(bytes: &[u8]) -> (String, Vec<String>) {
     let mut partial = Vec::new();
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
+    let bytes = &bytes[mark..];
     let whole = bytes.len() <= MAX_TEXT_BYTES;
     let bytes = if whole { bytes } else { &bytes[..MAX_TEXT_BYTES] };
-    // A character that the cut went through is cut off, and is not broken text.
-    let bytes = match std::str::from_utf8(bytes) {
-        Err(error) if !whole && error.error_len().is_none() => &bytes[..error.valid_up_to()],
-        _ => bytes,
+    let (mut text, broken) = if encoding == UTF_8 {
+        // A character that the cut went through is cut off, and is not broken text.
+        let text = String::from_utf8_lossy(match std::str::from_utf8(bytes) {
+            Err(error) if !whole && error.error_len().is_none() => &bytes[..error.valid_up_to()],
+            _ => bytes,
+        });
+        let broken = matches!(text, Cow::Owned(_));
+        (text, broken)
+    } else {
+        encoding.decode_without_bom_handling(bytes)
     };
-    let mut text = String::from_utf8_lossy(bytes);
-    if matches!(text, Cow::Owned(_)) {
-        partial.push("not UTF-8: what could not be read stands as U+FFFD".to_owned());
+    if broken {
+        let name = encoding.name();
+        partial.push(format!("not {name}: what could not be read stands as U+FFFD"));
     }
     if memchr::memchr(0, text.as_bytes()).is_some() {
         partial.push("has NUL bytes: they stand as U+FFFD".to_owned());

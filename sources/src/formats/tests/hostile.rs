@@ -25,6 +25,23 @@ fn broken_text_is_kept() {
 }
 
 #[test]
+fn utf_16_is_read_if_it_says_so() {
+    let said = "# Größe\n\n[[中文]] 😀\n";
+    for unit in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+        let bytes: Vec<u8> = std::iter::once(0xFEFF).chain(said.encode_utf16()).flat_map(unit).collect();
+        let record = note("a.md", &bytes);
+        assert_eq!((record.title.as_str(), record.text.as_str()), ("Größe", said));
+        assert_eq!(targets(&record, LinkPath::WIKILINK), ["中文"]);
+        assert!(!record.attrs.contains_key(attr::PARTIAL));
+        // Half a character at the end, and much of it.
+        let torn = note("a.md", &bytes[..bytes.len() - 3]);
+        assert!(torn.attrs[attr::PARTIAL].contains("not UTF-16"), "{:?}", torn.attrs);
+        let long: Vec<u8> = bytes.iter().copied().cycle().take(MAX_TEXT_BYTES + 2 * bytes.len()).collect();
+        assert!(note("a.md", &long).text.len() <= MAX_TEXT_BYTES);
+    }
+}
+
+#[test]
 fn long_text_is_cut_between_characters() {
     for bytes in ["é".repeat(MAX_TEXT_BYTES).into_bytes(), vec![0xFF; MAX_TEXT_BYTES]] {
         let mut shifted = b"x".to_vec();
