@@ -7,12 +7,15 @@
 //! ```text
 //!            landmark - 32 half-lives       landmark                landmark + 8 half-lives
 //!  ───────────────┼────────────────────────────┼───────────── now ────────────┼──────────────► time of the touch
-//!      weight 0   │ 1                          │ 2^32                         │ 2^40
+//!      weight 0   │ 1                          │ 2^32                         │ 2^40       2^40
 //! ```
 //!
 //! The landmark is the clock rounded down to 8 half-lives: a pure function of the clock. When the clock passes the
 //! next one, whoever keeps sums weighs the touches that are left again. Weights are integers, so that what was
 //! added can be taken away exactly, and come out of integer tables, so that every machine agrees.
+//!
+//! Limits: a touch from the future (a clock that is wrong, a note for tomorrow) weighs at most what one at the next
+//! landmark does, so that a node's weights add up in 64 bits for 16 million touches of the greatest weight.
 
 use springline_model::Timestamp;
 
@@ -61,12 +64,15 @@ impl Scale {
         self.landmark.saturating_sub(self.half_life * SCALE).saturating_sub(1)
     }
 
-    /// What a touch is worth: 2^(32 + (at - landmark) / half-life), rounded down.
+    /// What a touch is worth: 2^(32 + (at - landmark) / half-life), rounded down, and at most 2^40.
     pub(crate) fn weight(self, at: i64) -> u64 {
         let age = at.saturating_sub(self.landmark);
         let halvings = SCALE + age.div_euclid(self.half_life);
         if halvings < 0 {
             return 0;
+        }
+        if halvings >= SCALE + GRANULE {
+            return 1 << (SCALE + GRANULE);
         }
         // The rest of the exponent, in [0, 1), as a binary fraction, and 2 to its power, in [1, 2), with 62 places.
         let fraction = (i128::from(age.rem_euclid(self.half_life)) << PLACES) / i128::from(self.half_life);
@@ -76,9 +82,7 @@ impl Scale {
                 power = (power * u128::from(*root)) >> 62;
             }
         }
-        // Nothing but a time long after the clock's granule could weigh more than 2^62, and such a touch does not
-        // count yet.
-        u64::try_from(power >> (62 - halvings.min(62))).unwrap_or(u64::MAX)
+        u64::try_from(power >> (62 - halvings)).unwrap_or(u64::MAX)
     }
 }
 
@@ -100,7 +104,8 @@ mod tests {
         assert_eq!(scale.weight(scale.forgotten()), 0);
         assert_eq!(scale.weight(scale.forgotten() + 1), 1);
         assert_eq!(scale.weight(i64::MIN), 0);
-        assert!(scale.weight(i64::MAX) >= 1 << 62);
+        assert_eq!(scale.weight(landmark + 8 * WEEK as i64 - 1) >> 39, 1);
+        assert_eq!(scale.weight(i64::MAX), 1 << 40, "the future weighs no more");
     }
 
     #[test]

@@ -144,6 +144,25 @@ fn time_alone_changes_what_it_should() {
     assert_eq!(touches_of_x(Order::Trending, now + 4_000 * DAY), 0);
 }
 
+/// Many notes of tomorrow in one node, which a short half-life would make worth more than 64 bits hold.
+#[test]
+fn the_future_does_not_overflow() {
+    let now = 20_000 * DAY;
+    let note =
+        |at: i64| TestRecord::note("ada", &format!("n{at}")).at(Timestamp(at)).link("wikilink", "node:x");
+    let notes: Vec<_> = (0..40).map(|number| note(now + 23 * HOUR + number).visible()).collect();
+    let gone = |visible: &Visible| Edit::Delete(visible.record.uri.clone());
+    let history =
+        vec![notes.iter().cloned().map(Edit::Put).collect::<Vec<_>>(), notes[1..].iter().map(gone).collect()];
+    let config = RankingsConfig { half_life_ms: MINUTE as u64, ..RankingsConfig::default() };
+    check_clocked(
+        &history,
+        &[Timestamp(now), Timestamp(now + MINUTE)],
+        move |records, clock| rankings(records, clock, config),
+        |records, clock| oracle(records, clock, config),
+    );
+}
+
 /// What goes may arrive before it has come, within a tick.
 #[test]
 fn the_order_within_a_tick_is_nobodys_business() {
