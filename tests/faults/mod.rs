@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use springline_tests::{Garden, Server, Springline, eventually, fingerprints};
-use std::{fs, time::Duration};
+use std::{fs, sync::Mutex, time::Duration};
 use tempfile::TempDir;
 
 fn change(garden: &Garden, dice: &mut Dice) {
@@ -93,12 +93,12 @@ fn much(garden: &Garden) {
 }
 
 /// What is left by servers that were asked to end while they indexed is what an undisturbed one has.
-fn ended_while_indexing(end: impl Fn(Server)) {
+fn ended_while_indexing(epoch_events: u32, end: impl Fn(Server)) {
     let dir = TempDir::new().unwrap();
     let garden = Garden::new(&dir.path().join("agora"));
     much(&garden);
-    let springline = Springline::new(&dir.path().join("data")).with("runtime.epoch_events", &100);
-    for pause in [1, 40, 120, 300] {
+    let springline = Springline::new(&dir.path().join("data")).with("runtime.epoch_events", &epoch_events);
+    for pause in [1, 40, 80, 120, 160, 200, 300] {
         let server = springline.serve(garden.path());
         std::thread::sleep(Duration::from_millis(pause));
         end(server);
@@ -111,17 +111,30 @@ fn ended_while_indexing(end: impl Fn(Server)) {
 
 #[test]
 fn a_signal_ends_it_in_order_while_it_indexes() {
-    ended_while_indexing(Server::stop);
+    ended_while_indexing(100, Server::stop);
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once_and_nothing_is_lost() {
-    ended_while_indexing(|server| {
+    let codes = Mutex::new(Vec::new());
+    // Epochs that take their time.
+    ended_while_indexing(4_096, |server| {
         server.terminate();
-        // Two at the same moment are one.
+        // Two at the same moment would be one.
         std::thread::sleep(Duration::from_millis(120));
         server.terminate();
-        let _ = server.ended();
+        codes.lock().unwrap().push(server.ended().code());
+    });
+    let codes = codes.into_inner().unwrap();
+    assert!(codes.contains(&Some(130)), "none was still at it when the second came: {codes:?}");
+}
+
+#[test]
+fn signals_of_the_same_moment_are_one() {
+    ended_while_indexing(100, |server| {
+        server.terminate();
+        server.terminate();
+        assert_eq!(server.ended().code(), Some(0));
     });
 }
 

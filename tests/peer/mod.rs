@@ -12,6 +12,7 @@ use serde_json::Value;
 use springline_tests::{Server, Springline, encode, fingerprints, python, ten_gardens};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env,
     path::Path,
 };
 use tempfile::TempDir;
@@ -111,7 +112,7 @@ struct Hits {
     fs: BTreeSet<String>,
 }
 
-/// Queries with more hits than this are left out: their pages would take the test's time, and say no more.
+/// Queries with more hits than this are left out, unless `SPRINGLINE_TEST_GARDENS=all`: their pages take minutes.
 const MANY: usize = 2_000;
 
 /// - `broad`, `substring`: what only the peer finds has a word of the query in its path, which the peer searches too and
@@ -120,8 +121,10 @@ const MANY: usize = 2_000;
 /// - `exact`: it finds other forms of the words, too (`backlinks` for `backlink`); we mean exactly the words.
 /// - Chinese words, and `philosopher` for `philosophy`, we find and it doesn't. Beyond those, few are ours alone.
 fn compare_searches(server: &Server, peer: &Searches) {
+    let most =
+        if env::var("SPRINGLINE_TEST_GARDENS").is_ok_and(|which| which == "all") { usize::MAX } else { MANY };
     let mut wrong = Vec::new();
-    for (query, theirs) in peer.search.iter().filter(|(_, theirs)| theirs.broad.len() < MANY) {
+    for (query, theirs) in peer.search.iter().filter(|(_, theirs)| theirs.broad.len() < most) {
         for (mode, theirs) in [("broad", &theirs.broad), ("exact", &theirs.exact), ("substring", &theirs.fs)]
         {
             let route = format!("/v1/search?q={}&mode={mode}", encode(query));
