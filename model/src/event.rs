@@ -1,6 +1,6 @@
 //! What happens to records, as sources tell it.
 
-use crate::{Record, Timestamp, Uri};
+use crate::{Gap, Hosting, Identity, Label, Record, RepoNews, Timestamp, TreeRoot, Uri};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -97,6 +97,64 @@ pub enum EventBody {
         /// [`Quarantined::uri`].
         uri: Uri,
     },
+    /// The host of an account shows it or not.
+    Hosting {
+        /// Its version.
+        rev: Rev,
+        /// `at://<did>/`.
+        authority: Uri,
+        /// Shown or not, and why.
+        status: Hosting,
+    },
+    /// A repository has a new version.
+    Repo {
+        /// `at://<did>/`.
+        authority: Uri,
+        /// The new version.
+        rev: Rev,
+        /// Its root.
+        data: TreeRoot,
+        /// How it is known.
+        news: RepoNews,
+    },
+    /// Who an account is.
+    Identity(Box<Identity>),
+    /// Somebody says something of an account or a record.
+    Label {
+        /// Who owns the subject: [`Label::authority`].
+        authority: Uri,
+        /// What is said.
+        label: Box<Label>,
+        /// For a label of our own: its number in the order of issue.
+        issued: Option<u64>,
+    },
+    /// Somebody has seen their notifications up to a time.
+    Seen {
+        /// Who.
+        actor: Uri,
+        /// Its version.
+        rev: Rev,
+        /// Up to when.
+        until: Timestamp,
+    },
+    /// Somebody wants to be told only for some reasons.
+    Mute {
+        /// Who.
+        actor: Uri,
+        /// Its version.
+        rev: Rev,
+        /// The reasons they do not want to be told for, as [`crate::rows::Reason`]'s bits.
+        muted: u64,
+    },
+    /// A stretch of an upstream was never seen.
+    Gap(Box<Gap>),
+    /// The record is this in the whole repository that was fetched. Unlike a `Put` it may be older than what is here.
+    Fetched {
+        /// The repository's version.
+        rev: Rev,
+        /// The whole state.
+        record: Arc<Record>,
+    },
 }
 
 impl EventBody {
@@ -104,10 +162,16 @@ impl EventBody {
     #[must_use]
     pub fn authority(&self) -> &str {
         match self {
-            Self::Put { record, .. } => record.uri.authority(),
+            Self::Put { record, .. } | Self::Fetched { record, .. } => record.uri.authority(),
             Self::Delete { uri, .. } | Self::Release { uri } => uri.authority(),
-            Self::Account { authority, .. } => authority.as_str(),
             Self::Quarantine(row) => row.uri.authority(),
+            Self::Account { authority, .. }
+            | Self::Hosting { authority, .. }
+            | Self::Repo { authority, .. }
+            | Self::Label { authority, .. } => authority.as_str(),
+            Self::Identity(identity) => identity.did.as_str(),
+            Self::Seen { actor, .. } | Self::Mute { actor, .. } => actor.as_str(),
+            Self::Gap(gap) => &gap.partition,
         }
     }
 }
@@ -120,6 +184,8 @@ pub enum AccountStatus {
     Active,
     /// Hidden by the operator; comes back whole on [`AccountStatus::Active`].
     Hidden,
+    /// Not wanted here at all (its owner has opted out): what was there is purged, what comes is dropped.
+    Forbidden,
 }
 
 /// Input that could not be taken, kept with its provenance until an operator retries or discards it.

@@ -14,7 +14,9 @@
 
 pub mod epoch;
 pub mod event;
+pub mod hosting;
 pub mod key;
+pub mod label;
 pub mod node;
 pub mod record;
 pub mod rows;
@@ -25,6 +27,8 @@ pub mod uri;
 
 pub use epoch::{Advance, Epoch, EpochCommit};
 pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantined, Rev, SourceId};
+pub use hosting::{Gap, Hosting, Identity, RepoNews, TreeRoot};
+pub use label::Label;
 pub use node::NodeName;
 pub use record::{Context, Link, LinkPath, Record, Span};
 pub use rows::Row;

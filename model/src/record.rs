@@ -18,7 +18,8 @@ pub struct Record {
     pub author: Uri,
     /// The Agora node it is a subnode of, if it is one.
     pub node: Option<NodeName>,
-    /// A title for people; never empty (the file's stem when there is nothing better).
+    /// A title for people; for a note never empty (the file's stem when there is nothing better). What has neither
+    /// title nor text (a like, a follow) is a bare reference: counted and linked, but neither listed nor searched.
     pub title: String,
     /// The text as written, markup and all; empty for an image.
     pub text: String,
@@ -53,6 +54,16 @@ pub mod attr {
     pub const PARTIAL: &str = "partial";
     /// For an image: its media type.
     pub const MEDIA: &str = "media";
+    /// For a record of a repository: the CID of its version.
+    pub const CID: &str = "cid";
+}
+
+impl Record {
+    /// Whether it says something by itself, and is not a bare reference (a like, a follow).
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        !self.title.is_empty() || !self.text.is_empty()
+    }
 }
 
 /// A reference from a record to anything.

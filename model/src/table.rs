@@ -35,10 +35,24 @@ tables! {
     Accounts = 2, "accounts", Ledger;
     /// [`crate::rows::QuarantineRow`]
     Quarantine = 3, "quarantine", Ledger;
+    /// [`crate::rows::RepoRow`]
+    Repos = 4, "repos", Ledger;
+    /// [`crate::rows::LabelRow`]
+    Labels = 5, "labels", Ledger;
+    /// [`crate::rows::IdentityRow`]
+    Identities = 6, "identities", Ledger;
+    /// [`crate::rows::HandleRow`]
+    Handles = 7, "handles", Ledger;
+    /// [`crate::rows::InboxRow`]
+    Inboxes = 8, "inboxes", Ledger;
+    /// [`crate::rows::GapRow`]
+    Gaps = 9, "gaps", Ledger;
     /// [`crate::rows::BacklinkRow`]
     Backlinks = 10, "backlinks", Backlinks;
     /// [`crate::rows::BacklinkCountRow`]
     BacklinkCounts = 11, "backlink_counts", Backlinks;
+    /// [`crate::rows::LinkerRow`]
+    Linkers = 12, "linkers", Backlinks;
     /// [`crate::rows::PostingsRow`]: kept by the search index in segments of its own, not as packed rows.
     Search = 20, "search", Search;
     /// [`crate::rows::TopRow`]
@@ -57,8 +71,20 @@ tables! {
     Authors = 45, "authors", Catalog;
     /// [`crate::rows::SourceRow`]
     Sources = 46, "sources", Catalog;
+    /// [`crate::rows::CollectionRow`]
+    Collections = 47, "collections", Catalog;
+    /// [`crate::rows::CollectionDayRow`]
+    CollectionDays = 48, "collection_days", Catalog;
     /// [`crate::rows::NotificationRow`]
     Notifications = 50, "notifications", Notifications;
+    /// [`crate::rows::IssuedRow`]
+    Issued = 60, "issued_labels", Ledger;
+    /// [`crate::rows::ExpiryRow`]
+    Expiries = 61, "expiries", Ledger;
+    /// [`crate::rows::ResyncRow`]
+    Resyncs = 62, "resyncs", Ledger;
+    /// [`crate::rows::TombRow`]
+    Tombs = 63, "tombs", Ledger;
 }
 
 impl Table {
@@ -116,9 +142,12 @@ impl View {
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Ledger | Self::Backlinks | Self::Search | Self::Catalog | Self::Notifications => 1,
-            // Since 2 a touch from the future weighs no more than one of now.
-            Self::Rankings => 2,
+            Self::Ledger => 1,
+            // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
+            // has neither title nor text is neither listed nor searched.
+            Self::Backlinks | Self::Search | Self::Catalog | Self::Notifications => 2,
+            // Since 2 a touch from the future weighs no more than one of now, since 3 there are posts.
+            Self::Rankings => 3,
         }
     }
 

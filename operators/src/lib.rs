@@ -32,7 +32,7 @@ mod windows;
 
 pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks};
 pub use catalog::{Listings, Totals, listings, totals};
-pub use ledger::{Committed, Ledger, LookupError, ledger};
+pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
 pub use notifications::notifications;
 pub use rankings::{RankingsConfig, rankings};
 

@@ -1,7 +1,7 @@
 //! Which operator feeds which table: the one place where the views are put together.
 //!
 //! ```text
-//!  events ─► ledger ─┬─ records, accounts, quarantine ───────────────────────────────► store
+//!  events ─► ledger ─┬─ records, accounts, repositories, labels, quarantine, … ──────► store
 //!                    └─ visible ─┬─► (listings: stateless) backlinks, latest, … ─────► store
 //!                                ├─► search postings ────────────────────────────────► segments
 //!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, notifications ─► store
@@ -57,9 +57,7 @@ pub fn build(
                 collect::rows($rows, reports.clone()).probe_with(&probe)
             };
         }
-        collect!(ledger.records);
-        collect!(ledger.accounts);
-        collect!(ledger.quarantine);
+        collect::ledger(ledger.rows, reports.clone()).probe_with(&probe);
         collect!(backlinks(listed.clone()));
         collect!(backlink_counts(all.clone()));
         let listings = listings(listed.clone());

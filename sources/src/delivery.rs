@@ -307,10 +307,10 @@ impl Writer {
         let sent = &mut self.pack.sent;
         sent.events += 1;
         match body {
-            EventBody::Put { .. } => sent.puts += 1,
+            EventBody::Put { .. } | EventBody::Fetched { .. } => sent.puts += 1,
             EventBody::Delete { .. } => sent.deletes += 1,
             EventBody::Quarantine(_) => sent.quarantined += 1,
-            EventBody::Account { .. } | EventBody::Release { .. } => {}
+            _ => {}
         }
         self.pack.text += weight;
         self.pack.events.push(Event { source: self.desk.source.clone(), observed, body });

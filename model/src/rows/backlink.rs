@@ -109,3 +109,49 @@ impl Row for BacklinkCountRow {
         Ok(Self { target, kind, path, links, records, authors })
     }
 }
+
+/// `linkers`: one link between things on the AT Protocol network, by who made it. Key: (target's id, kind, path,
+/// author, newest first, source): the distinct authors of a target's links, and the links of some of them, are found
+/// without reading the others. All in the key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LinkerRow {
+    /// [`Uri::id`] of the target.
+    pub target: UriId,
+    /// The kind of the record that links.
+    pub kind: String,
+    /// Where in it.
+    pub path: LinkPath,
+    /// Who wrote it.
+    pub author: Uri,
+    /// Its time.
+    pub at: Timestamp,
+    /// The record.
+    pub source: Uri,
+}
+
+impl Row for LinkerRow {
+    const TABLE: Table = Table::Linkers;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.id(self.target)
+            .text(&self.kind)
+            .text(self.path.as_str())
+            .text(self.author.as_str())
+            .newest(self.at)
+            .text(self.source.as_str());
+    }
+
+    fn value(&self, _value: &mut Vec<u8>) {}
+
+    fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        Ok(Self {
+            target: key.id()?,
+            kind: key.text()?,
+            path: key.text()?.as_str().into(),
+            author: key.text()?.into(),
+            at: key.newest()?,
+            source: key.text()?.into(),
+        })
+    }
+}

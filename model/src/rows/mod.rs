@@ -6,16 +6,22 @@
 
 mod backlink;
 mod catalog;
+mod collection;
 mod ledger;
+mod network;
 mod notification;
 mod search;
 mod top;
 
-pub use backlink::{BacklinkCountRow, BacklinkRow};
+pub use backlink::{BacklinkCountRow, BacklinkRow, LinkerRow};
 pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
 };
+pub use collection::{CollectionDayRow, CollectionRow};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
+pub use network::{
+    ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,
+};
 pub use notification::{NotificationRow, Reason};
 pub use search::{Positions, PositionsIter, PostingsRow, Term, Terms, TermsBuilder, TermsIter};
 pub use top::{Order, TopRow};

@@ -20,19 +20,83 @@ pub enum Reason {
     Mention = 3,
     /// Somebody else pushes to a node that you wrote in.
     Push = 4,
+    /// Somebody likes what you wrote.
+    Like = 5,
+    /// Somebody passes on what you wrote.
+    Repost = 6,
+    /// Somebody follows you.
+    Follow = 7,
+    /// Somebody answers you, or somebody who answered you, up to five steps.
+    Reply = 8,
+    /// Somebody quotes what you wrote.
+    Quote = 9,
+    /// Somebody joined by your starter pack.
+    #[serde(rename = "starterpack-joined")]
+    StarterpackJoined = 10,
+    /// Somebody vouches for who you are.
+    Verified = 11,
+    /// Somebody likes what they found through your repost.
+    #[serde(rename = "like-via-repost")]
+    LikeViaRepost = 12,
+    /// Somebody passes on what they found through your repost.
+    #[serde(rename = "repost-via-repost")]
+    RepostViaRepost = 13,
 }
 
 impl Reason {
+    /// Every reason, by its number.
+    pub const ALL: &'static [Self] = &[
+        Self::Link,
+        Self::Subnode,
+        Self::Mention,
+        Self::Push,
+        Self::Like,
+        Self::Repost,
+        Self::Follow,
+        Self::Reply,
+        Self::Quote,
+        Self::StarterpackJoined,
+        Self::Verified,
+        Self::LikeViaRepost,
+        Self::RepostViaRepost,
+    ];
+
     /// From the number on disk.
     #[must_use]
-    pub const fn from_tag(tag: u8) -> Option<Self> {
-        match tag {
-            1 => Some(Self::Link),
-            2 => Some(Self::Subnode),
-            3 => Some(Self::Mention),
-            4 => Some(Self::Push),
-            _ => None,
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| *reason as u8 == tag)
+    }
+
+    /// The name that the API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Subnode => "subnode",
+            Self::Mention => "mention",
+            Self::Push => "push",
+            Self::Like => "like",
+            Self::Repost => "repost",
+            Self::Follow => "follow",
+            Self::Reply => "reply",
+            Self::Quote => "quote",
+            Self::StarterpackJoined => "starterpack-joined",
+            Self::Verified => "verified",
+            Self::LikeViaRepost => "like-via-repost",
+            Self::RepostViaRepost => "repost-via-repost",
         }
+    }
+
+    /// From its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+
+    /// Its place in a set of reasons.
+    #[must_use]
+    pub const fn bit(self) -> u64 {
+        1 << (self as u8)
     }
 }
 

@@ -1,11 +1,20 @@
-//! The books themselves: what one tick's events change, without any dataflow.
+//! The books kept: what one tick's events change, without any dataflow.
 
-use super::{Committed, LookupError, overlay::Overlay};
+use super::{
+    Committed, LookupError,
+    books::{Books, Said},
+    news::{Inbox, News},
+    standing::{Standing, Verdict},
+};
 use crate::Visible;
-use differential_dataflow::consolidation::consolidate;
 use springline_model::{
-    AccountStatus, Event, EventBody, Quarantined, Record, Rev, SourceId, Uri,
-    rows::{AccountRow, QuarantineRow, RecordRow},
+    Event, EventBody, Gap, Identity, Label, Quarantined, Record, Rev, Row, SourceId, Uri,
+    key::KeyWriter,
+    record::attr,
+    rows::{
+        ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow, RecordRow,
+        TombRow,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,23 +22,16 @@ use std::{
     sync::Arc,
 };
 
-/// What one tick changes.
-#[derive(Default)]
-pub(super) struct Said {
-    pub(super) visible: Vec<(Visible, isize)>,
-    pub(super) records: Vec<(RecordRow, isize)>,
-    pub(super) accounts: Vec<(AccountRow, isize)>,
-    pub(super) quarantine: Vec<(QuarantineRow, isize)>,
-}
-
-/// The newest of a key's puts and deletes in one tick.
+/// The newest of a record's versions in one tick.
 struct Version {
     rev: Rev,
-    /// Counted over the tick's events.
+    /// Counted over the authority's events.
     arrival: usize,
     source: SourceId,
     /// `None`: deleted.
     record: Option<Arc<Record>>,
+    /// It comes out of a fetched repository.
+    fetched: bool,
 }
 
 /// What a tick has to say of one URI.
@@ -40,206 +42,328 @@ struct Turn {
     filing: Option<(usize, Option<Quarantined>)>,
 }
 
-/// A tick's events, coalesced by key.
-#[derive(Default)]
-struct Tick {
-    turns: BTreeMap<Uri, Turn>,
-    accounts: BTreeMap<Uri, (Rev, AccountStatus)>,
-}
-
-impl Tick {
-    fn of(events: impl Iterator<Item = Event>) -> Self {
-        let mut tick = Self::default();
-        for (arrival, Event { source, body, .. }) in events.enumerate() {
-            match body {
-                EventBody::Put { rev, record } => {
-                    tick.version(record.uri.clone(), Version { rev, arrival, source, record: Some(record) });
-                }
-                EventBody::Delete { rev, uri } => {
-                    tick.version(uri, Version { rev, arrival, source, record: None });
-                }
-                EventBody::Account { rev, authority, status } => {
-                    let newest = tick.accounts.entry(authority).or_insert((rev, status));
-                    if rev >= newest.0 {
-                        *newest = (rev, status);
-                    }
-                }
-                EventBody::Quarantine(refused) => {
-                    let uri = refused.uri.clone();
-                    tick.turns.entry(uri).or_default().filing = Some((arrival, Some(*refused)));
-                }
-                EventBody::Release { uri } => {
-                    tick.turns.entry(uri).or_default().filing = Some((arrival, None));
-                }
-            }
-        }
-        tick
-    }
-
-    fn version(&mut self, uri: Uri, version: Version) {
-        let turn = self.turns.entry(uri).or_default();
-        if turn.version.as_ref().is_none_or(|newest| version.rev >= newest.rev) {
-            turn.version = Some(version);
+impl Turn {
+    fn offer(&mut self, version: Version) {
+        if self.version.as_ref().is_none_or(|newest| version.rev >= newest.rev) {
+            self.version = Some(version);
         }
     }
 }
 
 /// The state of a worker's share of the ledger.
-pub(super) struct Machine {
-    committed: Rc<dyn Committed>,
-    records: Overlay<RecordRow>,
-    accounts: Overlay<AccountRow>,
-    quarantine: Overlay<QuarantineRow>,
-}
+pub(super) struct Machine(Books);
 
 impl Machine {
     pub(super) fn new(committed: Rc<dyn Committed>) -> Self {
-        let (records, accounts, quarantine) = Default::default();
-        Self { committed, records, accounts, quarantine }
+        Self(Books::new(committed))
     }
 
-    /// Applies a tick's events: first what they say of accounts, to the records as they were, then the rest.
+    /// Applies a tick's events.
     pub(super) fn tick(
         &mut self,
         tick: u64,
         events: impl Iterator<Item = Event>,
     ) -> Result<Said, LookupError> {
-        let shown = self.committed.tick();
-        self.records.evict(shown);
-        self.accounts.evict(shown);
-        self.quarantine.evict(shown);
-
-        let news = Tick::of(events);
-        let mut said = Said::default();
-        for (authority, (rev, status)) in news.accounts {
-            self.account(tick, AccountRow { authority, rev, status }, &mut said)?;
+        self.0.open(tick);
+        let news = News::of(events);
+        for (authority, events) in news.authorities {
+            self.authority(&authority, events)?;
         }
-        let flipped = !said.visible.is_empty();
-        // In the order of the URIs: those of an authority follow each other, so its status is read once.
-        let mut authority: Option<(Uri, bool)> = None;
-        for (uri, turn) in news.turns {
-            let hidden = match &authority {
-                Some((known, hidden)) if known.as_str() == uri.authority() => *hidden,
-                _ => {
-                    let hidden = self.hidden(uri.authority())?;
-                    authority = Some((Uri::from(uri.authority()), hidden));
-                    hidden
-                }
-            };
-            self.turn(tick, uri, turn, hidden, &mut said)?;
+        for identity in news.identities {
+            self.identity(identity)?;
         }
-        if flipped {
-            consolidate(&mut said.visible); // a record that was shown or hidden may have changed too
+        for (actor, inbox) in news.inboxes {
+            self.inbox(actor, &inbox)?;
         }
+        for (source, gap) in news.gaps {
+            self.gap(source, gap)?;
+        }
+        let mut said = self.0.close();
+        // A row that was said twice (an inbox that is seen and muted) was something else in between.
+        differential_dataflow::consolidation::consolidate(&mut said.rows);
         Ok(said)
     }
 
-    fn account(&mut self, tick: u64, new: AccountRow, said: &mut Said) -> Result<(), LookupError> {
-        let old = self.account_row(new.authority.as_str())?;
-        if old.as_ref().is_some_and(|old| old.rev >= new.rev) {
-            return Ok(());
+    /// Everything that a tick says of one authority: first its events in their order, then what that does to its
+    /// records.
+    fn authority(&mut self, authority: &Uri, events: Vec<(SourceId, EventBody)>) -> Result<(), LookupError> {
+        let before = Standing::of(&self.0, authority)?;
+        let mut after = before.clone();
+        let mut turns: BTreeMap<Uri, Turn> = BTreeMap::new();
+        let (mut labels, mut issued) = (Vec::new(), Vec::new());
+        let mut purged = false;
+        for (arrival, (source, body)) in events.into_iter().enumerate() {
+            match body {
+                EventBody::Put { rev, record } => {
+                    if after.takes(rev) {
+                        let uri = record.uri.clone();
+                        let version = Version { rev, arrival, source, record: Some(record), fetched: false };
+                        turns.entry(uri).or_default().offer(version);
+                    }
+                }
+                EventBody::Delete { rev, uri } => {
+                    if after.takes(rev) {
+                        let version = Version { rev, arrival, source, record: None, fetched: false };
+                        turns.entry(uri).or_default().offer(version);
+                    }
+                }
+                EventBody::Fetched { rev, record } => {
+                    if after.takes_fetched(rev) {
+                        let uri = record.uri.clone();
+                        let version = Version { rev, arrival, source, record: Some(record), fetched: true };
+                        turns.entry(uri).or_default().offer(version);
+                    }
+                }
+                EventBody::Quarantine(refused) => {
+                    let uri = refused.uri.clone();
+                    turns.entry(uri).or_default().filing = Some((arrival, Some(*refused)));
+                }
+                EventBody::Release { uri } => {
+                    turns.entry(uri).or_default().filing = Some((arrival, None));
+                }
+                EventBody::Label { label, issued: number, .. } => {
+                    issued.extend(number.map(|seq| IssuedRow { seq, label: (*label).clone() }));
+                    labels.push(*label);
+                }
+                body => {
+                    if after.hear(&body) == Verdict::Purge {
+                        purged = true;
+                        turns.values_mut().for_each(|turn| turn.version = None);
+                    }
+                }
+            }
         }
-        let was_hidden = old.as_ref().is_some_and(|old| old.status == AccountStatus::Hidden);
-        let hides = new.status == AccountStatus::Hidden;
-        if was_hidden != hides {
-            let diff = if hides { -1 } else { 1 };
-            self.owned(new.authority.as_str(), |row| said.visible.push((visible(row), diff)))?;
+        let subjects: BTreeSet<Uri> =
+            labels.iter().filter(|label| !label.is_of_account()).map(|label| label.uri.clone()).collect();
+
+        // What was seen of everything that may change, before anything does.
+        let labelled = self.labels_coming(labels)?;
+        after.count_labels(&labelled);
+        let flips = before.is_hidden() != after.is_hidden();
+        let mut olds: BTreeMap<Uri, Option<RecordRow>> = BTreeMap::new();
+        if flips || purged {
+            for row in self.owned(authority)? {
+                olds.insert(row.record.uri.clone(), Some(row));
+            }
         }
-        said.accounts.extend(old.map(|old| (old, -1)));
-        said.accounts.push((new.clone(), 1));
-        self.accounts.put(tick, new.authority.clone(), Some(new));
+        for uri in
+            turns.iter().filter(|(_, turn)| turn.version.is_some()).map(|(uri, _)| uri).chain(&subjects)
+        {
+            if !olds.contains_key(uri) {
+                olds.insert(uri.clone(), self.0.get(text_key(uri.as_str()))?);
+            }
+        }
+        let mut was: BTreeMap<Uri, Visible> = BTreeMap::new();
+        for row in olds.values().flatten() {
+            if self.is_seen(&before, row)? {
+                was.insert(row.record.uri.clone(), visible(row));
+            }
+        }
+
+        // What is said is set.
+        for (old, new) in labelled {
+            self.set_label(old, new);
+        }
+        for row in issued {
+            let old = self.0.get::<IssuedRow>(row.key_bytes())?;
+            if old.is_none() {
+                self.0.set(None, Some(row));
+            }
+        }
+        let is_open = before.is_desynchronized() || after.is_desynchronized();
+        after.write(&mut self.0, &before);
+        let mut taken: BTreeMap<Uri, usize> = BTreeMap::new();
+        let mut news: BTreeMap<Uri, Option<RecordRow>> = BTreeMap::new();
+        for (uri, old) in olds {
+            let kept = if purged { None } else { old.clone() };
+            let version = turns.get_mut(&uri).and_then(|turn| turn.version.take());
+            let new = match version {
+                Some(version) if self.counts(&uri, kept.as_ref(), &version)? => {
+                    let Version { rev, arrival, source, record, .. } = version;
+                    taken.insert(uri.clone(), arrival);
+                    if record.is_none() && is_open {
+                        let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
+                        self.0.set(old, Some(TombRow { uri: uri.clone(), rev }));
+                    }
+                    record.map(|record| RecordRow { rev, source, record })
+                }
+                _ => kept,
+            };
+            self.0.set(old, new.clone());
+            news.insert(uri, new);
+        }
+        if before.is_desynchronized() && !after.is_desynchronized() {
+            for tomb in self.0.under::<TombRow>(&prefix(authority.as_str()))? {
+                if tomb.uri.authority() == authority.as_str() {
+                    self.0.set(Some(tomb), None);
+                }
+            }
+        }
+
+        // And what is seen now.
+        for (uri, new) in news {
+            let is = match &new {
+                Some(row) if self.is_seen(&after, row)? => Some(visible(row)),
+                _ => None,
+            };
+            self.0.show(was.remove(&uri), is);
+        }
+        for (uri, turn) in turns {
+            self.file(&uri, taken.get(&uri).copied(), turn.filing)?;
+        }
         Ok(())
     }
 
-    fn turn(
-        &mut self,
-        tick: u64,
-        uri: Uri,
-        Turn { version, filing }: Turn,
-        hidden: bool,
-        said: &mut Said,
-    ) -> Result<(), LookupError> {
-        let taken = match version {
-            None => None,
-            Some(version) => self.version(tick, &uri, version, hidden, said)?,
+    /// Whether a version is newer than what is there.
+    fn counts(&self, uri: &Uri, old: Option<&RecordRow>, version: &Version) -> Result<bool, LookupError> {
+        if old.is_some_and(|old| old.rev >= version.rev) {
+            return Ok(false);
+        }
+        if !version.fetched {
+            return Ok(true);
+        }
+        let tomb = self.0.get::<TombRow>(text_key(uri.as_str()))?;
+        Ok(tomb.is_none_or(|tomb| tomb.rev < version.rev))
+    }
+
+    /// A record is seen if its authority is and no label hides it.
+    fn is_seen(&self, standing: &Standing, row: &RecordRow) -> Result<bool, LookupError> {
+        if standing.is_hidden() {
+            return Ok(false);
+        }
+        if !standing.hides_records() {
+            return Ok(true);
+        }
+        let cid = row.record.attrs.get(attr::CID).map(String::as_str);
+        let labels = self.0.under::<LabelRow>(&text_key(row.record.uri.as_str()))?;
+        Ok(!labels.iter().any(|LabelRow(label)| {
+            label.hides && label.is_in_force() && label.cid.as_deref().is_none_or(|of| Some(of) == cid)
+        }))
+    }
+
+    /// The labels that are news: each as it was, and as it will be.
+    fn labels_coming(&self, labels: Vec<Label>) -> Result<Vec<(Option<Label>, Label)>, LookupError> {
+        let mut coming: BTreeMap<Vec<u8>, (Option<Label>, Label)> = BTreeMap::new();
+        for label in labels {
+            let key = LabelRow(label.clone()).key_bytes();
+            let old = match coming.get(&key) {
+                Some((_, newest)) => Some(newest.clone()),
+                None => self.0.get::<LabelRow>(key.clone())?.map(|row| row.0),
+            };
+            if old.as_ref().is_some_and(|old| !replaces(&label, old)) {
+                continue;
+            }
+            match coming.get_mut(&key) {
+                Some((_, newest)) => *newest = label,
+                None => drop(coming.insert(key, (old, label))),
+            }
+        }
+        Ok(coming.into_values().collect())
+    }
+
+    fn set_label(&mut self, old: Option<Label>, new: Label) {
+        let expiry = |label: &Label| {
+            let at = label.exp.filter(|_| label.is_in_force());
+            at.map(|at| ExpiryRow { at, label: label.clone() })
         };
+        let (expired, expires) = (old.as_ref().and_then(expiry), expiry(&new));
+        if expired != expires {
+            // Not the same key: an expiry's begins with its time.
+            self.0.set(expired, None);
+            self.0.set(None, expires);
+        }
+        self.0.set(old.map(LabelRow), Some(LabelRow(new)));
+    }
+
+    fn file(
+        &mut self,
+        uri: &Uri,
+        taken: Option<usize>,
+        filing: Option<(usize, Option<Quarantined>)>,
+    ) -> Result<(), LookupError> {
         let verdict = match (taken, filing) {
             (None, None) => return Ok(()),
             (Some(taken), Some((arrival, _))) if taken > arrival => None,
             (_, Some((_, refused))) => refused.map(QuarantineRow),
             (Some(_), None) => None,
         };
-        let old = self.quarantine_row(&uri)?;
-        if old != verdict {
-            said.quarantine.extend(old.map(|old| (old, -1)));
-            said.quarantine.extend(verdict.clone().map(|new| (new, 1)));
-            self.quarantine.put(tick, uri, verdict);
-        }
+        let old = self.0.get::<QuarantineRow>(text_key(uri.as_str()))?;
+        self.0.set(old, verdict);
         Ok(())
     }
 
-    /// Takes a put or delete unless it is stale; gives its arrival if it was taken.
-    fn version(
-        &mut self,
-        tick: u64,
-        uri: &Uri,
-        Version { rev, arrival, source, record }: Version,
-        hidden: bool,
-        said: &mut Said,
-    ) -> Result<Option<usize>, LookupError> {
-        let old = self.record_row(uri)?;
-        if old.as_ref().is_some_and(|old| old.rev >= rev) {
-            return Ok(None);
-        }
-        let new = record.map(|record| RecordRow { rev, source, record });
-        let (was, is) = (old.as_ref().map(visible), new.as_ref().map(visible));
-        if !hidden && was != is {
-            said.visible.extend(was.map(|was| (was, -1)));
-            said.visible.extend(is.map(|is| (is, 1)));
-        }
-        if old.is_some() || new.is_some() {
-            said.records.extend(old.map(|old| (old, -1)));
-            said.records.extend(new.clone().map(|new| (new, 1)));
-            self.records.put(tick, uri.clone(), new);
-        }
-        Ok(Some(arrival))
-    }
-
-    fn record_row(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError> {
-        self.records.get(uri.as_str()).map_or_else(|| self.committed.record(uri), |row| Ok(row.clone()))
-    }
-
-    fn account_row(&self, authority: &str) -> Result<Option<AccountRow>, LookupError> {
-        self.accounts.get(authority).map_or_else(|| self.committed.account(authority), |row| Ok(row.clone()))
-    }
-
-    fn quarantine_row(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
-        self.quarantine
-            .get(uri.as_str())
-            .map_or_else(|| self.committed.quarantined(uri), |row| Ok(row.clone()))
-    }
-
-    fn hidden(&self, authority: &str) -> Result<bool, LookupError> {
-        Ok(self.account_row(authority)?.is_some_and(|row| row.status == AccountStatus::Hidden))
-    }
-
-    /// Shows every record that an authority has now.
-    fn owned(&self, authority: &str, mut visit: impl FnMut(&RecordRow)) -> Result<(), LookupError> {
+    /// Every record that an authority has now.
+    fn owned(&self, authority: &Uri) -> Result<Vec<RecordRow>, LookupError> {
+        let mut rows = self.0.under::<RecordRow>(&prefix(authority.as_str()))?;
         // A prefix is not enough: `https://example.org` begins what `https://example.org.evil/` owns.
-        let owns = |uri: &Uri| uri.authority() == authority;
-        let newer: BTreeSet<&Uri> = self.records.under(authority).map(|(uri, _)| uri).collect();
-        self.committed.owned(authority, &mut |row| {
-            if owns(&row.record.uri) && !newer.contains(&row.record.uri) {
-                visit(&row);
+        rows.retain(|row| row.record.uri.authority() == authority.as_str());
+        Ok(rows)
+    }
+
+    fn identity(&mut self, identity: Identity) -> Result<(), LookupError> {
+        let old = self.0.get::<IdentityRow>(text_key(identity.did.as_str()))?;
+        if old.as_ref().is_some_and(|IdentityRow(old)| old.at >= identity.at) {
+            return Ok(());
+        }
+        let handle = |identity: &Identity| {
+            let (did, at) = (identity.did.clone(), identity.at);
+            identity.handle.clone().map(|handle| HandleRow { handle, at, did })
+        };
+        self.0.set(old.as_ref().and_then(|IdentityRow(old)| handle(old)), None);
+        self.0.set(None, handle(&identity));
+        self.0.set(old, Some(IdentityRow(identity)));
+        Ok(())
+    }
+
+    fn inbox(&mut self, actor: Uri, news: &Inbox) -> Result<(), LookupError> {
+        let old = self.0.get::<InboxRow>(text_key(actor.as_str()))?;
+        let mut new = old.clone().unwrap_or_else(|| InboxRow {
+            actor,
+            seen: springline_model::Timestamp(i64::MIN),
+            seen_rev: Rev(0),
+            muted: 0,
+            muted_rev: Rev(0),
+        });
+        match *news {
+            Inbox::Seen(rev, until) if rev > new.seen_rev => {
+                (new.seen, new.seen_rev) = (until.max(new.seen), rev);
             }
-        })?;
-        for (_, row) in self.records.under(authority).filter(|(uri, _)| owns(uri)) {
-            row.iter().for_each(&mut visit);
+            Inbox::Mute(rev, muted) if rev > new.muted_rev => (new.muted, new.muted_rev) = (muted, rev),
+            Inbox::Seen(..) | Inbox::Mute(..) => return Ok(()),
+        }
+        self.0.set(old, Some(new));
+        Ok(())
+    }
+
+    fn gap(&mut self, source: SourceId, gap: Gap) -> Result<(), LookupError> {
+        let row = GapRow { source, gap };
+        let old = self.0.get::<GapRow>(row.key_bytes())?;
+        if old.is_none() {
+            self.0.set(None, Some(row));
         }
         Ok(())
     }
 }
 
+/// The label made last counts; of the same time one that says something else, but not one that forgets that its
+/// time is up.
+fn replaces(new: &Label, old: &Label) -> bool {
+    let again = || Label { expired: true, ..new.clone() } == *old;
+    new.cts > old.cts || (new.cts == old.cts && new != old && !again())
+}
+
 fn visible(row: &RecordRow) -> Visible {
     Visible { source: row.source.clone(), record: row.record.clone() }
+}
+
+fn text_key(text: &str) -> Vec<u8> {
+    let mut key = KeyWriter::new();
+    key.text(text);
+    key.into_bytes()
+}
+
+fn prefix(text: &str) -> Vec<u8> {
+    let mut key = KeyWriter::new();
+    key.text_prefix(text);
+    key.into_bytes()
 }

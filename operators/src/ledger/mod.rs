@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!                   exchanged by authority, a tick at a time
-//!  events ─► coalesce by key ─► newer than what is there? ─┬─► records      ± every accepted change
-//!                                   ▲                      ├─► accounts
-//!                                   │ before-images        ├─► quarantine
-//!              overlay (ticks in flight) over Committed    └─► visible      ± what everybody may see
+//!  events ─► by authority ─► newer than what is there? ─┬─► rows      ± records, accounts, repositories, labels, …
+//!                                ▲                      └─► visible   ± what everybody may see
+//!                                │ before-images
+//!            overlay (ticks in flight) over Committed
 //! ```
 //!
 //! The ledger keeps no records: it reads what was there from what is committed ([`Committed`], which the store
@@ -16,26 +16,39 @@
 //!    arrive. It is taken only if its rev is above that of the row that is there: duplicates and stale events change
 //!    nothing, wherever the ticks are cut.
 //! 2. A `Put` of the record that is there already raises the row's rev and changes nothing that is visible.
-//! 3. A record is visible unless its authority is hidden. Hiding retracts everything the authority owns in the
-//!    same tick and `records` keeps it; showing it again brings it all back, with what was put meanwhile.
+//! 3. A record is visible unless its authority is hidden (by the operator, by its host, by a label that hides) or a
+//!    label hides the record. Hiding retracts everything the authority owns in the same tick and `records` keeps it;
+//!    showing it again brings it all back, with what was put meanwhile. An account that is deleted or forbidden is
+//!    purged: nothing comes back.
 //! 4. Of a key's quarantine events in one tick, and the put or delete that was taken, the last to arrive counts:
 //!    a taken put or delete and a release empty the row, a new refusal fills it. Refusals do not touch the record.
+//! 5. A repository (`at://<did>/`) has versions of its own: a put or delete older than what was heard of its
+//!    repository is stale, even if nothing is left of what superseded it. So deliveries may be repeated and replayed
+//!    at will, as long as those of one repository keep their order.
+//! 6. A repository that is being fetched as a whole merges with what arrives meanwhile by version: deletes are
+//!    remembered (`tombs`) until it has been fetched. A commit that does not follow the one before leaves the
+//!    repository desynchronized (`resyncs`): somebody has to fetch it.
+//! 7. Of a labeler's labels of one value on one subject the one made last counts.
 //!
 //! # Invariants
-//! * `visible` has at most one record a URI; summed over ticks it is the records whose authority is not hidden.
-//! * The overlay holds the keys that changed in ticks above [`Committed::tick`], no others: it is bounded by the
+//! * `visible` has at most one record a URI; summed over ticks it is the records of rule 3.
+//! * The overlay holds the rows that changed in ticks above [`Committed::tick`], no others: it is bounded by the
 //!   ticks in flight, which the host bounds.
 //!
 //! # Limits
-//! * A deleted record leaves no trace, so neither does its rev: an older put that arrives *after* the tick of the
-//!   delete brings the record back until the delete is delivered again. Sources resume from positions that were
-//!   committed with the data, in order, so the delete follows in the same replay.
-//! * The events of one key in one tick should come through one worker if their revs can be equal: between workers
-//!   there is no order of arrival.
-//! * Account rows stay after their authority is shown again: their rev tells stale events from new ones.
+//! * Outside of repositories a deleted record leaves no trace, so neither does its rev: an older put that arrives
+//!   *after* the tick of the delete brings the record back until the delete is delivered again. Sources resume from
+//!   positions that were committed with the data, in order, so the delete follows in the same replay.
+//! * The events of one authority should come through one worker: between workers there is no order of arrival.
+//! * Account and repository rows stay after their authority is shown again: their revs tell stale events from new
+//!   ones.
 
+mod books;
 mod machine;
+mod news;
 mod overlay;
+mod row;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -45,10 +58,7 @@ use crate::{
 };
 use differential_dataflow::{AsCollection, Hashable};
 use machine::Machine;
-use springline_model::{
-    Event, Uri,
-    rows::{AccountRow, QuarantineRow, RecordRow},
-};
+use springline_model::{Event, Table};
 use std::{error::Error, rc::Rc};
 use timely::{
     container::CapacityContainerBuilder,
@@ -62,6 +72,8 @@ use timely::{
     },
 };
 
+pub use row::LedgerRow;
+
 /// What the ledger has said before, as far as it is committed.
 ///
 /// Lookups may show a later state than [`Committed::tick`] said a moment ago, never an earlier one.
@@ -69,29 +81,22 @@ pub trait Committed {
     /// The highest tick that all lookups reflect; `None` before the first.
     fn tick(&self) -> Option<u64>;
 
-    /// A record's row.
+    /// The value of a row.
     ///
     /// # Errors
     /// The row is there and cannot be read.
-    fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError>;
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LookupError>;
 
-    /// An authority's row.
-    ///
-    /// # Errors
-    /// The row is there and cannot be read.
-    fn account(&self, authority: &str) -> Result<Option<AccountRow>, LookupError>;
-
-    /// A refused input's row.
-    ///
-    /// # Errors
-    /// The row is there and cannot be read.
-    fn quarantined(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError>;
-
-    /// Shows every record of an authority.
+    /// Shows key and value of every row of a table whose key begins with this.
     ///
     /// # Errors
     /// A row cannot be read.
-    fn owned(&self, authority: &str, visit: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError>;
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), LookupError>;
 }
 
 /// What is committed cannot be read back: our own corruption.
@@ -103,12 +108,8 @@ pub struct LookupError(#[source] pub Box<dyn Error + Send + Sync>);
 pub struct Ledger<'s> {
     /// What everybody may see: what all views are made from.
     pub visible: Records<'s>,
-    /// Every record's newest version, hidden ones too.
-    pub records: Rows<'s, RecordRow>,
-    /// Authorities of which anything was ever said.
-    pub accounts: Rows<'s, AccountRow>,
-    /// What could not be taken.
-    pub quarantine: Rows<'s, QuarantineRow>,
+    /// Every row of the ledger's own tables: records, hidden ones too; accounts, repositories, labels, ….
+    pub rows: Rows<'s, LedgerRow>,
 }
 
 /// Keeps the books. See the module.
@@ -123,42 +124,29 @@ pub fn ledger<'s>(events: Stream<'s, u64, Vec<Event>>, committed: Rc<dyn Committ
     let mut input = builder.new_input(events, by_authority);
     let (output, visible) = builder.new_output::<Vec<Update<Visible>>>();
     let mut to_visible = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);
-    let (output, records) = builder.new_output::<Vec<Update<RecordRow>>>();
-    let mut to_records = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);
-    let (output, accounts) = builder.new_output::<Vec<Update<AccountRow>>>();
-    let mut to_accounts = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);
-    let (output, quarantine) = builder.new_output::<Vec<Update<QuarantineRow>>>();
-    let mut to_quarantine = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);
+    let (output, rows) = builder.new_output::<Vec<Update<LedgerRow>>>();
+    let mut to_rows = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);
 
     builder.build(move |_capabilities| {
-        let mut stash: Stash<[Capability<u64>; 4], Event> = Stash::default();
+        let mut stash: Stash<[Capability<u64>; 2], Event> = Stash::default();
         let mut machine = Machine::new(committed);
         move |frontiers| {
             input.for_each(|capability, events| {
-                let hold = || [0, 1, 2, 3].map(|output| capability.retain(output));
+                let hold = || [0, 1].map(|output| capability.retain(output));
                 stash.file(*capability.time(), hold, std::mem::take(events));
             });
-            let (mut visible, mut records) = (to_visible.activate(), to_records.activate());
-            let (mut accounts, mut quarantine) = (to_accounts.activate(), to_quarantine.activate());
-            while let Some((tick, capabilities, events)) = stash.complete(&[&frontiers[0]]) {
+            let (mut visible, mut rows) = (to_visible.activate(), to_rows.activate());
+            while let Some((tick, [for_visible, for_rows], events)) = stash.complete(&[&frontiers[0]]) {
                 let said = machine.tick(tick, events.into_iter().flatten()).unwrap_or_else(|error| {
                     let cause = error.source().map(ToString::to_string).unwrap_or_default();
                     panic!("{error}, so tick {tick} cannot be applied: {cause}")
                 });
-                let [to_visible, to_records, to_accounts, to_quarantine] = &capabilities;
-                send(&mut visible, to_visible, said.visible);
-                send(&mut records, to_records, said.records);
-                send(&mut accounts, to_accounts, said.accounts);
-                send(&mut quarantine, to_quarantine, said.quarantine);
+                send(&mut visible, &for_visible, said.visible);
+                send(&mut rows, &for_rows, said.rows);
             }
         }
     });
-    Ledger {
-        visible: visible.as_collection(),
-        records: records.as_collection(),
-        accounts: accounts.as_collection(),
-        quarantine: quarantine.as_collection(),
-    }
+    Ledger { visible: visible.as_collection(), rows: rows.as_collection() }
 }
 
 fn send<R: Clone + 'static>(

@@ -1,9 +1,14 @@
 //! The ledger against a plain map, with a store that lags behind at random.
 
+mod network;
+
 use super::*;
 use crate::testing::{TestRecord, Tick, drive};
 use proptest::{collection::vec, prelude::*, sample::select};
-use springline_model::{AccountStatus, EventBody, Quarantined, Rev, SourceId, Timestamp};
+use springline_model::{
+    AccountStatus, EventBody, Quarantined, Rev, SourceId, Timestamp, Uri,
+    rows::{AccountRow, QuarantineRow, RecordRow},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
@@ -13,9 +18,7 @@ use std::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Word {
     Visible(Visible),
-    Record(RecordRow),
-    Account(AccountRow),
-    Quarantine(QuarantineRow),
+    Row(LedgerRow),
 }
 
 /// The books, as a person would keep them.
@@ -30,12 +33,10 @@ impl Books {
     /// Rules 1, 2 and 4 of the module, in the plainest words.
     fn tick(&mut self, events: &[Event]) {
         let mut newest: BTreeMap<Uri, (Rev, usize)> = BTreeMap::new();
-        let mut newest_accounts: BTreeMap<Uri, (Rev, usize)> = BTreeMap::new();
         for (arrival, event) in events.iter().enumerate() {
-            let (rev, key, newest) = match &event.body {
-                EventBody::Put { rev, record } => (*rev, record.uri.clone(), &mut newest),
-                EventBody::Delete { rev, uri } => (*rev, uri.clone(), &mut newest),
-                EventBody::Account { rev, authority, .. } => (*rev, authority.clone(), &mut newest_accounts),
+            let (rev, key) = match &event.body {
+                EventBody::Put { rev, record } => (*rev, record.uri.clone()),
+                EventBody::Delete { rev, uri } => (*rev, uri.clone()),
                 _ => continue,
             };
             let entry = newest.entry(key).or_insert((rev, arrival));
@@ -60,7 +61,7 @@ impl Books {
                 }
                 EventBody::Account { rev, authority, status } => {
                     let fresh = self.accounts.get(&authority).is_none_or(|row| row.rev < rev);
-                    if fresh && newest_accounts[&authority].1 == arrival {
+                    if fresh {
                         self.accounts.insert(authority.clone(), AccountRow { authority, rev, status });
                     }
                 }
@@ -68,6 +69,7 @@ impl Books {
                     drop(self.quarantine.insert(row.uri.clone(), QuarantineRow(*row)));
                 }
                 EventBody::Release { uri } => drop(self.quarantine.remove(&uri)),
+                other => panic!("not of this world: {other:?}"),
             }
         }
     }
@@ -82,41 +84,35 @@ impl Books {
             .values()
             .filter(shown)
             .map(|row| Word::Visible(Visible { source: row.source.clone(), record: row.record.clone() }));
-        let records = self.records.values().cloned().map(Word::Record);
-        let accounts = self.accounts.values().cloned().map(Word::Account);
-        let quarantine = self.quarantine.values().cloned().map(Word::Quarantine);
-        visible.chain(records).chain(accounts).chain(quarantine).collect()
-    }
-
-    fn say(&mut self, words: Vec<(Word, isize)>) {
-        let (gone, come): (Vec<_>, Vec<_>) = words.into_iter().partition(|(_, diff)| *diff < 0);
-        for (word, _) in gone {
-            match word {
-                Word::Visible(_) => {}
-                Word::Record(row) => drop(self.records.remove(&row.record.uri)),
-                Word::Account(row) => drop(self.accounts.remove(&row.authority)),
-                Word::Quarantine(row) => drop(self.quarantine.remove(&row.0.uri)),
-            }
-        }
-        for (word, _) in come {
-            match word {
-                Word::Visible(_) => {}
-                Word::Record(row) => drop(self.records.insert(row.record.uri.clone(), row)),
-                Word::Account(row) => drop(self.accounts.insert(row.authority.clone(), row)),
-                Word::Quarantine(row) => drop(self.quarantine.insert(row.0.uri.clone(), row)),
-            }
-        }
+        let records = self.records.values().cloned().map(LedgerRow::Record);
+        let accounts = self.accounts.values().cloned().map(LedgerRow::Account);
+        let quarantine = self.quarantine.values().cloned().map(LedgerRow::Quarantine);
+        visible.chain(records.chain(accounts).chain(quarantine).map(Word::Row)).collect()
     }
 }
 
 /// A store that shows ticks some lookups after they are complete.
 #[derive(Default)]
 struct Shelf {
-    shown: Books,
+    shown: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     tick: Option<u64>,
     waiting: VecDeque<(u64, Vec<(Word, isize)>)>,
     /// After how many lookups the next tick is shown; taken in turn, for ever.
     lags: VecDeque<u8>,
+}
+
+impl Shelf {
+    fn say(&mut self, words: Vec<(Word, isize)>) {
+        let (gone, come): (Vec<_>, Vec<_>) = words.into_iter().partition(|(_, diff)| *diff < 0);
+        for (word, diff) in gone.into_iter().chain(come) {
+            let Word::Row(row) = word else { continue };
+            let (key, value) = row.pair();
+            match diff {
+                1 => drop(self.shown.insert((row.table(), key), value)),
+                _ => drop(self.shown.remove(&(row.table(), key))),
+            }
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -136,7 +132,7 @@ impl Store {
             } else {
                 shelf.lags.push_back(3);
                 if let Some((tick, words)) = shelf.waiting.pop_front() {
-                    shelf.shown.say(words);
+                    shelf.say(words);
                     shelf.tick = Some(tick);
                 }
             }
@@ -149,20 +145,21 @@ impl Committed for Store {
     fn tick(&self) -> Option<u64> {
         self.look(|shelf| shelf.tick)
     }
-    fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError> {
-        Ok(self.look(|shelf| shelf.shown.records.get(uri).cloned()))
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LookupError> {
+        Ok(self.look(|shelf| shelf.shown.get(&(table, key.to_vec())).cloned()))
     }
-    fn account(&self, authority: &str) -> Result<Option<AccountRow>, LookupError> {
-        Ok(self.look(|shelf| shelf.shown.accounts.get(authority).cloned()))
-    }
-    fn quarantined(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
-        Ok(self.look(|shelf| shelf.shown.quarantine.get(uri).cloned()))
-    }
-    fn owned(&self, _authority: &str, visit: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
-        // More than is asked for: the ledger looks for itself.
-        self.look(|shelf| shelf.shown.records.values().cloned().collect::<Vec<_>>())
-            .into_iter()
-            .for_each(visit);
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), LookupError> {
+        let rows = self.look(|shelf| {
+            let rows = shelf.shown.range((table, prefix.to_vec())..);
+            let rows = rows.take_while(|((of, key), _)| *of == table && key.starts_with(prefix));
+            rows.map(|((_, key), value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+        });
+        rows.iter().for_each(|(key, value)| visit(key, value));
         Ok(())
     }
 }
@@ -177,10 +174,7 @@ fn run(workers: usize, in_flight: u64, ticks: &[Vec<Event>], store: &Store) -> V
         ticks.iter().map(|items| Tick { clock: Timestamp::default(), items: items.clone() }).collect(),
         move |events, _clock| {
             let ledger = ledger(events, Rc::new(committed.clone()));
-            let visible = ledger.visible.map(Word::Visible);
-            let records = ledger.records.map(Word::Record);
-            let accounts = ledger.accounts.map(Word::Account);
-            visible.concat(records).concat(accounts).concat(ledger.quarantine.map(Word::Quarantine))
+            ledger.visible.map(Word::Visible).concat(ledger.rows.map(Word::Row))
         },
         move |tick, words| {
             waiting.0.lock().unwrap().waiting.push_back((tick, words.clone()));
@@ -297,7 +291,7 @@ fn an_equal_put_raises_the_rev_and_shows_nothing() {
     let put = |rev| event("gardens", EventBody::Put { rev: Rev(rev), record: note("a", "x", 1) });
     let states = run(1, 0, &[vec![put(1)], vec![put(5)]], &Store::lagging(vec![0]));
     let changed: Vec<_> = states[1].difference(&states[0]).collect();
-    assert!(matches!(changed[..], [Word::Record(row)] if row.rev == Rev(5)), "{changed:?}");
+    assert!(matches!(changed[..], [Word::Row(LedgerRow::Record(row))] if row.rev == Rev(5)), "{changed:?}");
 }
 
 #[test]
@@ -323,16 +317,10 @@ fn refuses_to_guess() {
         fn tick(&self) -> Option<u64> {
             None
         }
-        fn record(&self, _: &Uri) -> Result<Option<RecordRow>, LookupError> {
+        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, LookupError> {
             Err(LookupError("a bad block".into()))
         }
-        fn account(&self, _: &str) -> Result<Option<AccountRow>, LookupError> {
-            Ok(None)
-        }
-        fn quarantined(&self, _: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
-            Ok(None)
-        }
-        fn owned(&self, _: &str, _: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
+        fn scan(&self, _: Table, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LookupError> {
             Ok(())
         }
     }
@@ -341,7 +329,7 @@ fn refuses_to_guess() {
         1,
         0,
         vec![Tick { clock: Timestamp::default(), items: vec![put] }],
-        |events, _clock| ledger(events, Rc::new(Broken)).records,
+        |events, _clock| ledger(events, Rc::new(Broken)).rows,
         |_, _| {},
     );
 }

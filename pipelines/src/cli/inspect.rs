@@ -64,6 +64,26 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
             }
             EventBody::Quarantine(row) => ("quarantine", format!("{}: {}", row.uri, row.reason), None),
             EventBody::Release { uri } => ("release", uri.to_string(), None),
+            EventBody::Fetched { rev, record } => ("fetched", record.uri.to_string(), Some(*rev)),
+            EventBody::Hosting { rev, authority, status } => {
+                ("hosting", format!("{authority} {}", status.name()), Some(*rev))
+            }
+            EventBody::Repo { authority, rev, news, .. } => {
+                ("repo", format!("{authority} {news:?}"), Some(*rev))
+            }
+            EventBody::Identity(identity) => {
+                let handle = identity.handle.as_deref().unwrap_or("no handle");
+                ("identity", format!("{} {handle}", identity.did), None)
+            }
+            EventBody::Label { label, .. } => {
+                let neg = if label.neg { "not " } else { "" };
+                ("label", format!("{} {neg}{} by {}", label.uri, label.val, label.src), None)
+            }
+            EventBody::Seen { actor, rev, until } => ("seen", format!("{actor} until {until}"), Some(*rev)),
+            EventBody::Mute { actor, rev, muted } => ("mute", format!("{actor} {muted:b}"), Some(*rev)),
+            EventBody::Gap(gap) => {
+                ("gap", format!("{} ({}, {}): {}", gap.partition, gap.from, gap.to, gap.reason), None)
+            }
         };
         let rev = rev.map(|rev| format!(" @{}", rev.0)).unwrap_or_default();
         println!("  {} {what:<10} {which}{rev}", event.source);

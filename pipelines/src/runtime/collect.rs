@@ -4,7 +4,7 @@
 //! its capability until it has sent). So when the probe behind it passes, the committer has everything.
 
 use springline_model::{EpochCommit, Row, Table, rows::PostingsRow};
-use springline_operators::Rows;
+use springline_operators::{LedgerRow, Rows};
 use springline_sinks::views::{Change, Views};
 use std::{collections::BTreeMap, sync::mpsc::Sender};
 use timely::{
@@ -52,7 +52,7 @@ pub enum Report {
 
 /// Sends a table's row changes to the committer, tick by tick. Probe the stream that comes back.
 pub fn rows<'s, R: Row>(rows: Rows<'s, R>, reports: Sender<Report>) -> Stream<'s, u64, Vec<()>> {
-    each_tick(rows, move |tick, rows| {
+    each_tick(R::TABLE.name(), rows, move |tick, rows| {
         let changes = rows
             .into_iter()
             .map(|(row, diff)| Change { key: row.key_bytes(), value: row.value_bytes(), diff })
@@ -62,18 +62,33 @@ pub fn rows<'s, R: Row>(rows: Rows<'s, R>, reports: Sender<Report>) -> Stream<'s
     })
 }
 
+/// Sends the changes of the ledger's tables to the committer, tick by tick. Probe the stream that comes back.
+pub fn ledger(rows: Rows<'_, LedgerRow>, reports: Sender<Report>) -> Stream<'_, u64, Vec<()>> {
+    each_tick("ledger", rows, move |tick, rows| {
+        let mut tables: BTreeMap<Table, Vec<Change>> = BTreeMap::new();
+        for (row, diff) in rows {
+            let (key, value) = row.pair();
+            tables.entry(row.table()).or_default().push(Change { key, value, diff });
+        }
+        for (table, changes) in tables {
+            let _ = reports.send(Report::Rows { tick, table, changes });
+        }
+    })
+}
+
 /// Sends document changes to the committer, tick by tick. Probe the stream that comes back.
 pub fn postings(rows: Rows<'_, PostingsRow>, reports: Sender<Report>) -> Stream<'_, u64, Vec<()>> {
-    each_tick(rows, move |tick, changes| {
+    each_tick(Table::Search.name(), rows, move |tick, changes| {
         let _ = reports.send(Report::Postings { tick, changes });
     })
 }
 
-fn each_tick<'s, R: Row>(
+fn each_tick<'s, R: Ord + Clone + 'static>(
+    table: &str,
     rows: Rows<'s, R>,
     mut send: impl FnMut(u64, Vec<(R, isize)>) + 'static,
 ) -> Stream<'s, u64, Vec<()>> {
-    let name = format!("Collect({})", R::TABLE.name());
+    let name = format!("Collect({table})");
     rows.inner.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, &name, move |_, _| {
         let mut waiting: BTreeMap<u64, (Capability<u64>, Vec<(R, isize)>)> = BTreeMap::new();
         move |(input, frontier), _output| {

@@ -1,9 +1,9 @@
 //! What is committed, as the ledger operator and the sources may ask for it: both read the store.
 
 use springline_model::{
-    Partition, Position, Row, SourceId, Uri,
+    Partition, Position, Row, SourceId, Table, Uri,
     key::KeyWriter,
-    rows::{AccountRow, QuarantineRow, RecordRow},
+    rows::{QuarantineRow, RecordRow},
 };
 use springline_operators::{Committed, LookupError};
 use springline_sinks::views::{ReadError, Reader, Scan, Views};
@@ -24,37 +24,31 @@ fn lookup(error: ReadError) -> LookupError {
     LookupError(Box::new(error))
 }
 
-fn key(text: &str) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    key.text(text);
-    key.into_bytes()
-}
-
-impl StoreLookup {
-    fn get<R: Row>(&self, text: &str) -> Result<Option<R>, LookupError> {
-        self.reader.read(|snapshot| snapshot.get(&key(text))).map_err(lookup)
-    }
-}
-
 impl Committed for StoreLookup {
     fn tick(&self) -> Option<u64> {
         self.applied.borrow().checked_sub(1)
     }
 
-    fn record(&self, uri: &Uri) -> Result<Option<RecordRow>, LookupError> {
-        self.get(uri.as_str())
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, LookupError> {
+        self.reader.read(|snapshot| snapshot.get_raw(table, key)).map_err(lookup)
     }
 
-    fn account(&self, authority: &str) -> Result<Option<AccountRow>, LookupError> {
-        self.get(authority)
-    }
-
-    fn quarantined(&self, uri: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
-        self.get(uri.as_str())
-    }
-
-    fn owned(&self, authority: &str, visit: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
-        owned(&self.reader, authority, visit).map_err(lookup)
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), LookupError> {
+        // In pages, so that no epoch waits for the whole.
+        let mut scan = Scan { prefix: prefix.to_vec(), after: None, reverse: false, limit: PAGE };
+        loop {
+            let rows = self.reader.read(|snapshot| snapshot.scan_raw(table, &scan)).map_err(lookup)?;
+            rows.iter().for_each(|(key, value)| visit(key, value));
+            match rows.into_iter().last() {
+                Some((last, _)) => scan.after = Some(last),
+                None => return Ok(()),
+            }
+        }
     }
 }
 
@@ -84,30 +78,13 @@ pub fn visible(
     visit: &mut dyn FnMut(Vec<RecordRow>),
 ) -> Result<u64, ReadError> {
     let mut scan = Scan { prefix: Vec::new(), after: None, reverse: false, limit: page };
-    let mut known: Option<(String, bool)> = None;
     let mut total = 0;
     loop {
         let rows = reader.read(|snapshot| {
             let mut rows = snapshot.scan::<RecordRow>(&scan)?;
             let last = (rows.len() == page).then(|| rows.last().map(Row::key_bytes)).flatten();
-            let mut failed = Ok(());
-            rows.retain(|row| {
-                let authority = row.record.uri.authority();
-                if let Some((_, visible)) = known.as_ref().filter(|(name, _)| name == authority) {
-                    return *visible;
-                }
-                match snapshot.is_visible(authority) {
-                    Ok(visible) => {
-                        known = Some((authority.to_owned(), visible));
-                        visible
-                    }
-                    Err(error) => {
-                        failed = Err(error);
-                        false
-                    }
-                }
-            });
-            failed.map(|()| (rows, last))
+            snapshot.retain_visible(&mut rows)?;
+            Ok::<_, ReadError>((rows, last))
         });
         let (rows, last) = rows?;
         total += rows.len() as u64;

@@ -10,10 +10,7 @@ use super::{
     workers::{Workers, WorkersFailed},
 };
 use crate::views::Purpose;
-use springline_model::{
-    Table, Uri, View,
-    rows::{AccountRow, PostingsRow, QuarantineRow, RecordRow},
-};
+use springline_model::{Table, View, rows::PostingsRow};
 use springline_operators::{Committed, LookupError, RankingsConfig, Visible};
 use springline_sinks::views::{Change, ReadError, Reader};
 use std::{
@@ -74,19 +71,11 @@ impl Committed for Nothing {
         None
     }
 
-    fn record(&self, _: &Uri) -> Result<Option<RecordRow>, LookupError> {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, LookupError> {
         Ok(None)
     }
 
-    fn account(&self, _: &str) -> Result<Option<AccountRow>, LookupError> {
-        Ok(None)
-    }
-
-    fn quarantined(&self, _: &Uri) -> Result<Option<QuarantineRow>, LookupError> {
-        Ok(None)
-    }
-
-    fn owned(&self, _: &str, _: &mut dyn FnMut(RecordRow)) -> Result<(), LookupError> {
+    fn scan(&self, _: Table, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LookupError> {
         Ok(())
     }
 }

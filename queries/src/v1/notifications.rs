@@ -38,29 +38,25 @@ struct NotificationsParams {
     cursor: Option<String>,
 }
 
-/// Why somebody is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Why {
-    /// Somebody else links to a node that they wrote in.
-    Link,
-    /// Somebody else wrote a note of a node that they wrote in.
-    Subnode,
-    /// Somebody else names them: `[[@you]]`.
-    Mention,
-    /// Somebody else pushes to a node that they wrote in.
-    Push,
+/// Why somebody is told: `link`, `subnode`, `mention`, `push`; `like`, `repost`, `follow`, `reply`, `quote`,
+/// `starterpack-joined`, `verified`, `like-via-repost`, `repost-via-repost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, transparent)]
+pub struct Why(#[schemars(with = "String")] pub Reason);
+
+impl Serialize for Why {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
 }
 
-impl From<Reason> for Why {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Link => Self::Link,
-            Reason::Subnode => Self::Subnode,
-            Reason::Mention => Self::Mention,
-            Reason::Push => Self::Push,
-        }
+impl<'de> Deserialize<'de> for Why {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Reason::from_name(&name).map(Self).ok_or_else(|| {
+            let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+            serde::de::Error::custom(format!("unknown reason; there are: {}", known.join(", ")))
+        })
     }
 }
 
@@ -87,13 +83,13 @@ pub struct Notification {
 impl From<NotificationRow> for Notification {
     fn from(row: NotificationRow) -> Self {
         let NotificationRow { at, reason, source, subject, actor, title, .. } = row;
-        Self { at: Time(at), reason: reason.into(), source, subject, actor, title }
+        Self { at: Time(at), reason: Why(reason), source, subject, actor, title }
     }
 }
 
 fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<Page<Notification>, Problem> {
     let recipient = names::person("recipient", &params.recipient)?;
-    let reason = params.reason.map(|reason| format!("{reason:?}")).unwrap_or_default();
+    let reason = params.reason.map(|reason| reason.0.name().to_owned()).unwrap_or_default();
     let mut prefix = KeyWriter::new();
     prefix.text(recipient.as_str());
     let list = List {
@@ -104,6 +100,6 @@ fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<P
         cursor: params.cursor.as_deref(),
     };
     list.page(reading, |row: NotificationRow| {
-        params.reason.is_none_or(|reason| reason == row.reason.into()).then(|| row.into())
+        params.reason.is_none_or(|reason| reason.0 == row.reason).then(|| row.into())
     })
 }

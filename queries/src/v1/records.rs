@@ -127,8 +127,7 @@ fn record(reading: &Reading<'_>, params: RecordParams) -> Result<RecordPage, Pro
 /// # Errors
 /// The store can't be read.
 pub fn visible(snapshot: &Snapshot<'_>, uri: &Uri) -> Result<Option<RecordRow>, Problem> {
-    match snapshot.is_visible(uri.authority())? {
-        true => Ok(snapshot.record(uri)?),
-        false => Ok(None),
-    }
+    let mut rows: Vec<RecordRow> = snapshot.record(uri)?.into_iter().collect();
+    snapshot.retain_visible(&mut rows)?;
+    Ok(rows.pop())
 }

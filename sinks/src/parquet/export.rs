@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, JournalRow, LatestRow, NodeRow,
-        NotificationRow, QuarantineRow, RecordRow, SourceRow, SubnodeRow, TopRow,
+        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow, CollectionRow,
+        ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow, LatestRow,
+        LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow,
+        SubnodeRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -55,8 +57,7 @@ pub type Exported = Manifest;
 
 /// Writes tables into a folder: a new one, an empty one, or that of an earlier export, which is replaced.
 ///
-/// `hidden` tells whether a record is to be left out: what may not be seen is not exported. `progress` is told each
-/// table's name before it is written.
+/// What may not be seen is not exported. `progress` is told each table's name before it is written.
 ///
 /// # Errors
 /// I/O, a store that does not decode, or a folder that holds something else.
@@ -80,6 +81,19 @@ pub fn export(
             Table::Records => records(snapshot, dir)?,
             Table::Accounts => write::<AccountRow>(snapshot, dir)?,
             Table::Quarantine => write::<QuarantineRow>(snapshot, dir)?,
+            Table::Repos => write::<RepoRow>(snapshot, dir)?,
+            Table::Resyncs => write::<ResyncRow>(snapshot, dir)?,
+            Table::Tombs => write::<TombRow>(snapshot, dir)?,
+            Table::Labels => write::<LabelRow>(snapshot, dir)?,
+            Table::Expiries => write::<ExpiryRow>(snapshot, dir)?,
+            Table::Issued => write::<IssuedRow>(snapshot, dir)?,
+            Table::Identities => write::<IdentityRow>(snapshot, dir)?,
+            Table::Handles => write::<HandleRow>(snapshot, dir)?,
+            Table::Inboxes => write::<InboxRow>(snapshot, dir)?,
+            Table::Gaps => write::<GapRow>(snapshot, dir)?,
+            Table::Linkers => write::<LinkerRow>(snapshot, dir)?,
+            Table::Collections => write::<CollectionRow>(snapshot, dir)?,
+            Table::CollectionDays => write::<CollectionDayRow>(snapshot, dir)?,
             Table::Backlinks => write::<BacklinkRow>(snapshot, dir)?,
             Table::BacklinkCounts => write::<BacklinkCountRow>(snapshot, dir)?,
             Table::Top => write::<TopRow>(snapshot, dir)?,
@@ -130,21 +144,12 @@ fn prepare(dir: &Path) -> Result<(), ParquetError> {
 }
 
 fn write<R: Tabular + Row>(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
-    filtered::<R>(snapshot, dir, |_| Ok(true))
+    pages::<R>(snapshot, dir, |_| Ok(()))
 }
 
-/// Records of hidden authorities stay in the ledger, but nobody may see them.
+/// Hidden records stay in the ledger, but nobody may see them.
 fn records(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
-    let mut known: Option<(String, bool)> = None;
-    filtered::<RecordRow>(snapshot, dir, |row| {
-        let authority = row.record.uri.authority();
-        if let Some((_, visible)) = known.as_ref().filter(|(last, _)| last == authority) {
-            return Ok(*visible);
-        }
-        let visible = snapshot.is_visible(authority)?;
-        known = Some((authority.to_owned(), visible));
-        Ok(visible)
-    })
+    pages::<RecordRow>(snapshot, dir, |rows| Ok(snapshot.retain_visible(rows)?))
 }
 
 /// The search index: who has which words, and how often.
@@ -154,23 +159,22 @@ fn postings(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetErr
     writer.finish()
 }
 
-fn filtered<R: Tabular + Row>(
+fn pages<R: Tabular + Row>(
     snapshot: &Snapshot<'_>,
     dir: &Path,
-    mut keep: impl FnMut(&R) -> Result<bool, ParquetError>,
+    keep: impl Fn(&mut Vec<R>) -> Result<(), ParquetError>,
 ) -> Result<Vec<Part>, ParquetError> {
     let mut writer = TableWriter::of::<R>(dir, R::TABLE);
     let mut scan = Scan { prefix: Vec::new(), after: None, reverse: false, limit: PAGE };
     loop {
-        let rows = snapshot.scan::<R>(&scan)?;
+        let mut rows = snapshot.scan::<R>(&scan)?;
+        scan.after = (rows.len() == PAGE).then(|| rows.last().map(Row::key_bytes)).flatten();
+        keep(&mut rows)?;
         for row in &rows {
-            if keep(row)? {
-                writer.push(row)?;
-            }
+            writer.push(row)?;
         }
-        match rows.last() {
-            Some(last) if rows.len() == PAGE => scan.after = Some(last.key_bytes()),
-            _ => return writer.finish(),
+        if scan.after.is_none() {
+            return writer.finish();
         }
     }
 }

@@ -7,7 +7,7 @@ use springline_model::{
     Context, NodeName,
     rows::{
         AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, JournalRow, LatestRow, NodeRow,
-        NoteMeta, NotificationRow, QuarantineRow, Reason, RecordRow, SourceRow, SubnodeRow, TopRow,
+        NoteMeta, NotificationRow, QuarantineRow, RecordRow, SourceRow, SubnodeRow, TopRow,
     },
 };
 
@@ -62,6 +62,7 @@ impl Tabular for AccountRow {
         let status = match self.status {
             springline_model::AccountStatus::Active => "active",
             springline_model::AccountStatus::Hidden => "hidden",
+            springline_model::AccountStatus::Forbidden => "forbidden",
         };
         cells.extend([Cell::Text(self.authority.as_str()), Cell::Count(self.rev.0), Cell::Text(status)]);
     }
@@ -277,16 +278,10 @@ impl Tabular for NotificationRow {
     ];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        let reason = match self.reason {
-            Reason::Link => "link",
-            Reason::Subnode => "subnode",
-            Reason::Mention => "mention",
-            Reason::Push => "push",
-        };
         cells.extend([
             Cell::Text(self.recipient.as_str()),
             Cell::Time(self.at),
-            Cell::Text(reason),
+            Cell::Text(self.reason.name()),
             Cell::Text(self.source.as_str()),
             Cell::Text(self.subject.as_str()),
             Cell::Text(self.actor.as_str()),

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use springline_model::{
     Rev, Row as _, SourceId, Table, View,
-    rows::{AccountRow, QuarantineRow},
+    rows::{AccountRow, InboxRow, QuarantineRow, RepoRow},
 };
 use std::{borrow::Cow, fmt, ops::AddAssign};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
@@ -76,6 +76,14 @@ fn ledger<'a>(table: Table, key: &[u8], value: &'a [u8]) -> Option<Cow<'a, [u8]>
         Table::Quarantine => {
             let QuarantineRow(row) = QuarantineRow::decode(key, value).ok()?;
             postcard::to_stdvec(&(row.reason, row.bytes, row.sample)).ok().map(Cow::Owned)
+        }
+        Table::Repos => {
+            let row = RepoRow::decode(key, value).ok()?;
+            postcard::to_stdvec(&(row.hosting, row.hidden_by, row.hiding)).ok().map(Cow::Owned)
+        }
+        Table::Inboxes => {
+            let row = InboxRow::decode(key, value).ok()?;
+            postcard::to_stdvec(&(row.seen, row.muted)).ok().map(Cow::Owned)
         }
         _ => None,
     }

@@ -16,11 +16,15 @@ use crate::{
 use springline_model::{
     AccountStatus, Epoch, Row, Table, Timestamp, Uri, View,
     key::{DecodeError, KeyWriter},
-    rows::{AccountRow, RecordRow},
+    record::attr,
+    rows::{AccountRow, LabelRow, RecordRow, RepoRow},
 };
 use std::{ops::ControlFlow, sync::Arc};
 use thiserror::Error;
 use tokio::sync::watch;
+
+/// The labels on one record that are looked at.
+const MAX_LABELS: usize = 10_000;
 
 /// Reads the views. Cloning is cheap; any thread may read.
 #[derive(Clone)]
@@ -112,6 +116,14 @@ impl Snapshot<'_> {
         value.map(|value| decode(key, &value)).transpose()
     }
 
+    /// One row as it is stored.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        packed::get(&*self.shared.store, table, key)
+    }
+
     /// Rows in the order of their keys.
     ///
     /// # Errors
@@ -152,13 +164,61 @@ impl Snapshot<'_> {
         self.get(&text_key(uri.as_str()))
     }
 
-    /// Whether what an authority ([`Uri::authority`]) owns may be seen.
+    /// Whether what an authority ([`Uri::authority`]) owns may be seen: neither its operator, nor its host, nor a
+    /// label hides it.
     ///
     /// # Errors
     /// The store fails or is damaged.
     pub fn is_visible(&self, authority: &str) -> Result<bool, ReadError> {
-        let account: Option<AccountRow> = self.get(&text_key(authority))?;
-        Ok(account.is_none_or(|account| account.status == AccountStatus::Active))
+        Ok(self.seen(authority)?.0)
+    }
+
+    /// Leaves out the records that may not be seen.
+    ///
+    /// # Errors
+    /// The store fails or is damaged.
+    pub fn retain_visible(&self, rows: &mut Vec<RecordRow>) -> Result<(), ReadError> {
+        // In the order of the URIs those of an authority follow each other.
+        let mut known: Option<(Uri, (bool, bool))> = None;
+        let mut failed = Ok(());
+        rows.retain(|row| {
+            let uri = &row.record.uri;
+            let seen = match &known {
+                Some((authority, seen)) if authority.as_str() == uri.authority() => Ok(*seen),
+                _ => self.seen(uri.authority()),
+            };
+            let is_seen = seen.and_then(|seen| {
+                known = Some((Uri::from(uri.authority()), seen));
+                let (authority, some_hidden) = seen;
+                Ok(authority && !(some_hidden && self.is_hidden_by_label(row)?))
+            });
+            is_seen.unwrap_or_else(|error| {
+                failed = Err(error);
+                false
+            })
+        });
+        failed
+    }
+
+    /// Whether an authority may be seen, and whether labels hide some of its records.
+    fn seen(&self, authority: &str) -> Result<(bool, bool), ReadError> {
+        let key = text_key(authority);
+        let account: Option<AccountRow> = self.get(&key)?;
+        let by_operator = account.is_none_or(|account| account.status == AccountStatus::Active);
+        if !by_operator || !authority.starts_with("at://") {
+            return Ok((by_operator, false));
+        }
+        let repo: Option<RepoRow> = self.get(&key)?;
+        Ok(repo.map_or((true, false), |repo| (repo.is_visible(), repo.hiding > 0)))
+    }
+
+    fn is_hidden_by_label(&self, row: &RecordRow) -> Result<bool, ReadError> {
+        let prefix = text_key(row.record.uri.as_str());
+        let labels: Vec<LabelRow> = self.scan(&Scan { prefix, limit: MAX_LABELS, ..Scan::default() })?;
+        let cid = row.record.attrs.get(attr::CID).map(String::as_str);
+        Ok(labels.iter().any(|LabelRow(label)| {
+            label.hides && label.is_in_force() && label.cid.as_deref().is_none_or(|of| Some(of) == cid)
+        }))
     }
 
     fn visit(

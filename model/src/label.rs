@@ -1,0 +1,52 @@
+//! Labels: what somebody says of an account or a record without owning it.
+
+use crate::{Timestamp, Uri};
+use serde::{Deserialize, Serialize};
+
+/// One label, as its source has signed it. For one (source, subject, value, version) the one made last counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Label {
+    /// The DID of who says it.
+    pub src: Uri,
+    /// What it is said of: a record's `at://` URI, or an account's DID.
+    pub uri: Uri,
+    /// What is said: `!takedown`, `spam`, ….
+    pub val: String,
+    /// The one version of the record that it is about; all without.
+    pub cid: Option<String>,
+    /// When it was made.
+    pub cts: Timestamp,
+    /// It takes back what was said before.
+    pub neg: bool,
+    /// From when on it no longer counts.
+    pub exp: Option<Timestamp>,
+    /// It hides its subject: a takedown by a labeler that the operator trusts with that.
+    pub hides: bool,
+    /// Its time is up. Set by the process when the clock passes `exp`.
+    pub expired: bool,
+    /// Over the label without this field, by its source's label key.
+    pub sig: Option<Vec<u8>>,
+}
+
+impl Label {
+    /// The authority that owns the subject: `at://<did>/`.
+    #[must_use]
+    pub fn authority(&self) -> Uri {
+        match self.uri.scheme() {
+            "did" => Uri::new(format!("at://{}/", self.uri)),
+            _ => Uri::from(self.uri.authority()),
+        }
+    }
+
+    /// Whether it is said of an account as a whole.
+    #[must_use]
+    pub fn is_of_account(&self) -> bool {
+        self.uri.scheme() == "did"
+    }
+
+    /// Whether it counts now.
+    #[must_use]
+    pub const fn is_in_force(&self) -> bool {
+        !self.neg && !self.expired
+    }
+}
