@@ -57,6 +57,8 @@ tables! {
     Search = 20, "search", Search;
     /// [`crate::rows::TopRow`]
     Top = 30, "top", Rankings;
+    /// [`crate::rows::HotRow`]
+    Hot = 31, "hot", Rankings;
     /// [`crate::rows::LatestRow`]
     Latest = 40, "latest", Catalog;
     /// [`crate::rows::SubnodeRow`]

@@ -25,7 +25,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use springline_model::{
     Link, LinkPath, Record, Span, UriId,
-    rows::{BacklinkCountRow, BacklinkRow},
+    rows::{BacklinkCountRow, BacklinkRow, LinkerRow},
 };
 use std::{collections::HashSet, sync::Arc};
 
@@ -78,6 +78,29 @@ fn snippet(text: &str, link: &Link) -> String {
     }
     let Span { start, end } = link.span;
     line_around(text, start as usize..end as usize, LINE_BYTES)
+}
+
+/// A row for every target, kind and path of every record of a repository, by author.
+#[must_use]
+pub fn linkers<'s>(records: Records<'s>) -> Rows<'s, LinkerRow> {
+    let of_repositories = records.filter(|visible| visible.record.uri.scheme() == "at");
+    of_repositories.flat_map(|visible| linker_rows(&visible.record))
+}
+
+fn linker_rows(record: &Record) -> Vec<LinkerRow> {
+    let mut links: Vec<(UriId, &LinkPath)> =
+        record.links.iter().map(|link| (link.target.id(), &link.path)).collect();
+    links.sort_unstable();
+    links.dedup();
+    let row = |(target, path): (UriId, &LinkPath)| LinkerRow {
+        target,
+        kind: record.kind.clone(),
+        path: path.clone(),
+        author: record.author.clone(),
+        at: record.at,
+        source: record.uri.clone(),
+    };
+    links.into_iter().map(row).collect()
 }
 
 /// How much links to each target, by the linking records' kind and the links' path.

@@ -12,6 +12,8 @@
 //!
 //! Limits: nodes hold about 100 bytes a node and 15 for each further author of it.
 
+mod collections;
+
 use crate::{
     Records, Rows,
     distinct::{Distinct, Numbers},
@@ -22,7 +24,10 @@ use differential_dataflow::{ExchangeData, Hashable};
 use serde::{Deserialize, Serialize};
 use springline_model::{
     LinkPath, Record, Timestamp, Uri, UriId,
-    rows::{AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow},
+    rows::{
+        AuthorNoteRow, AuthorRow, CollectionDayRow, CollectionRow, JournalRow, LatestRow, NodeRow, NoteMeta,
+        SourceRow, SubnodeRow,
+    },
 };
 use std::{collections::HashMap, hash::Hash};
 use timely::dataflow::channels::pact::Pipeline;
@@ -45,6 +50,7 @@ pub struct Listings<'s> {
 /// Records as lists. See the module.
 #[must_use]
 pub fn listings<'s>(records: Records<'s>) -> Listings<'s> {
+    let records = records.filter(|visible| visible.record.has_content());
     Listings {
         latest: records.clone().map(|visible| LatestRow { note: NoteMeta::of(&visible.record) }),
         subnodes: records.clone().flat_map(|visible| {
@@ -66,6 +72,10 @@ pub struct Totals<'s> {
     pub authors: Rows<'s, AuthorRow>,
     /// Sources, by kind of record.
     pub sources: Rows<'s, SourceRow>,
+    /// Kinds of records.
+    pub collections: Rows<'s, CollectionRow>,
+    /// Kinds of records, by day.
+    pub days: Rows<'s, CollectionDayRow>,
 }
 
 /// Records as sums. See the module.
@@ -76,7 +86,11 @@ pub fn totals<'s>(records: Records<'s>) -> Totals<'s> {
         let size = Size::of(&visible.record);
         ((visible.source, visible.record.kind.clone()), size)
     });
+    let collections = collections::collections(records.clone());
+    let days = collections::days(records.clone());
     Totals {
+        collections,
+        days,
         nodes: groups(records.flat_map(|visible| node_parts(&visible.record)), "Nodes", Nodes::default()),
         authors: sizes(authors, "Authors", |author, [records, links, bytes]| AuthorRow {
             author: author.clone(),
@@ -269,7 +283,10 @@ mod tests {
     type State = BTreeSet<Visible>;
 
     fn notes(state: &State) -> impl Iterator<Item = NoteMeta> {
-        state.iter().map(|visible| NoteMeta::of(&visible.record))
+        state
+            .iter()
+            .filter(|visible| visible.record.has_content())
+            .map(|visible| NoteMeta::of(&visible.record))
     }
 
     fn all_nodes(state: &State) -> BTreeSet<NodeRow> {

@@ -19,6 +19,7 @@ mod distinct;
 mod groups;
 mod ids;
 mod ledger;
+mod network;
 mod notifications;
 pub mod per_epoch;
 mod rankings;
@@ -30,9 +31,10 @@ mod trending;
 mod walks;
 mod windows;
 
-pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks};
+pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks, linkers};
 pub use catalog::{Listings, Totals, listings, totals};
 pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
+pub use network::{HotConfig, hot};
 pub use notifications::notifications;
 pub use rankings::{RankingsConfig, rankings};
 

@@ -1,4 +1,4 @@
-//! Who must be told: a join of who wrote in a node with who touches it.
+//! Who must be told: a join of who wrote in a node with who touches it; and what `network` tells of repositories.
 //!
 //! ```text
 //!  records ─┬─► mentions of people ──────────────────────────────────────────────► rows   no state
@@ -22,6 +22,7 @@
 use crate::{
     Records, Rows,
     clip::{TITLE_BYTES, clip},
+    network,
     per_epoch::{Changes, Emit, per_tick, routed},
 };
 use differential_dataflow::{Hashable, consolidation::consolidate};
@@ -40,11 +41,14 @@ use std::{
 #[must_use]
 pub fn notifications<'s>(records: Records<'s>) -> Rows<'s, NotificationRow> {
     let mentions = records.clone().flat_map(|visible| mentions(&visible.record));
+    let of_accounts = records.clone().flat_map(|visible| network::account_effects(&visible.record));
+    let of_records = network::interactions(records.clone());
+    let of_threads = network::replies(records.clone());
     let touches = records.flat_map(|visible| touches(&visible.record));
     let mut nodes = Nodes::default();
     let pact = routed(|part: &Part| part.route);
     let told = per_tick(touches, pact, "Notifications", move |changes, out| nodes.tick(changes, out));
-    mentions.concat(told)
+    mentions.concat(told).concat(of_accounts).concat(of_records).concat(of_threads)
 }
 
 /// A row for each other person that a record names.

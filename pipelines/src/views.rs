@@ -15,8 +15,8 @@ use crate::runtime::{
 };
 use differential_dataflow::AsCollection;
 use springline_operators::{
-    Committed, RankingsConfig, backlink_counts, backlinks, ledger, listings, notifications, rankings, search,
-    totals,
+    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, hot, ledger, linkers, listings,
+    notifications, rankings, search, totals,
 };
 use std::{rc::Rc, sync::mpsc::Sender};
 use timely::{
@@ -33,11 +33,20 @@ pub enum Purpose {
     Recompute,
 }
 
+/// How things are ranked.
+#[derive(Clone, Copy, Debug)]
+pub struct Rankings {
+    /// Nodes.
+    pub nodes: RankingsConfig,
+    /// Records of repositories.
+    pub records: HotConfig,
+}
+
 /// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.
 pub fn build(
     worker: &mut Worker,
     purpose: Purpose,
-    config: &RankingsConfig,
+    config: &Rankings,
     committed: Rc<dyn Committed>,
     reports: &Sender<Report>,
 ) -> (Feeder, ProbeHandle<u64>) {
@@ -59,6 +68,7 @@ pub fn build(
         }
         collect::ledger(ledger.rows, reports.clone()).probe_with(&probe);
         collect!(backlinks(listed.clone()));
+        collect!(linkers(listed.clone()));
         collect!(backlink_counts(all.clone()));
         let listings = listings(listed.clone());
         collect!(listings.latest);
@@ -69,7 +79,10 @@ pub fn build(
         collect!(totals.nodes);
         collect!(totals.authors);
         collect!(totals.sources);
-        collect!(rankings(all.clone(), feed.clock, *config));
+        collect!(totals.collections);
+        collect!(totals.days);
+        collect!(rankings(all.clone(), feed.clock.clone(), config.nodes));
+        collect!(hot(all.clone(), feed.clock, config.records));
         collect!(notifications(all));
         collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
         feeder

@@ -24,7 +24,7 @@ pub use network::{
 };
 pub use notification::{NotificationRow, Reason};
 pub use search::{Positions, PositionsIter, PostingsRow, Term, Terms, TermsBuilder, TermsIter};
-pub use top::{Order, TopRow};
+pub use top::{HotRow, Order, TopRow};
 
 use crate::{
     Table,

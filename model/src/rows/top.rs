@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::{
-    NodeName, Table,
+    NodeName, Table, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
 };
 use serde::{Deserialize, Serialize};
@@ -98,5 +98,34 @@ impl Row for TopRow {
         let order = order.ok_or(DecodeError::Unknown(tag))?;
         let score = key.descending()?;
         Ok(Self { order, score, node: NodeName::from_canonical(&key.text()?) })
+    }
+}
+
+/// `hot`: the K best records of an order. Key: (order, score descending, record). All in the key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HotRow {
+    /// By what: [`Order::Trending`] or one of the windows.
+    pub order: Order,
+    /// As in [`TopRow::score`].
+    pub score: u64,
+    /// Which record.
+    pub uri: Uri,
+}
+
+impl Row for HotRow {
+    const TABLE: Table = Table::Hot;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.byte(self.order as u8).descending(self.score).text(self.uri.as_str());
+    }
+
+    fn value(&self, _value: &mut Vec<u8>) {}
+
+    fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let tag = key.byte()?;
+        let order = Order::ALL.iter().copied().find(|order| *order as u8 == tag);
+        let order = order.ok_or(DecodeError::Unknown(tag))?;
+        Ok(Self { order, score: key.descending()?, uri: key.text()?.into() })
     }
 }

@@ -13,10 +13,13 @@ mod load;
 pub use generate::{example, schema};
 pub use load::{ConfigError, Origin, load, nearest};
 
-use crate::runtime::{journal::JournalOptions, sealer::Bounds};
+use crate::{
+    runtime::{journal::JournalOptions, sealer::Bounds},
+    views::Rankings,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use springline_operators::RankingsConfig;
+use springline_operators::{HotConfig, RankingsConfig};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
 use springline_sources::SourceConfig;
@@ -146,12 +149,15 @@ impl RuntimeConfig {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RankingsSection {
-    /// How many nodes each ranking keeps.
+    /// How many nodes, and how many records, each ranking keeps.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub top: usize,
     /// A touch counts half as much for trending after this time.
     #[schemars(range(min = 1))]
     pub half_life_hours: u32,
+    /// A like, a repost, a reply or a quote counts half as much for what is hot after this time.
+    #[schemars(range(min = 1))]
+    pub hot_half_life_hours: u32,
     /// Random walkers that start at each node. More are finer and dearer.
     #[schemars(range(min = 1, max = 1000))]
     pub walkers: u32,
@@ -159,20 +165,23 @@ pub struct RankingsSection {
 
 impl Default for RankingsSection {
     fn default() -> Self {
-        Self { top: 1000, half_life_hours: 168, walkers: 10 }
+        Self { top: 1000, half_life_hours: 168, hot_half_life_hours: 12, walkers: 10 }
     }
 }
 
 impl RankingsSection {
     /// What the operator needs to know.
     #[must_use]
-    pub fn operator(&self) -> RankingsConfig {
-        RankingsConfig {
-            top: self.top.max(1),
-            half_life_ms: u64::from(self.half_life_hours.max(1)) * 3_600_000,
+    pub fn operator(&self) -> Rankings {
+        let millis = |hours: u32| u64::from(hours.max(1)) * 3_600_000;
+        let top = self.top.max(1);
+        let nodes = RankingsConfig {
+            top,
+            half_life_ms: millis(self.half_life_hours),
             walkers: self.walkers.max(1),
             ..RankingsConfig::default()
-        }
+        };
+        Rankings { nodes, records: HotConfig { top, half_life_ms: millis(self.hot_half_life_hours) } }
     }
 }
 

@@ -9,9 +9,9 @@ use super::{
     lookup,
     workers::{Workers, WorkersFailed},
 };
-use crate::views::Purpose;
+use crate::views::{Purpose, Rankings};
 use springline_model::{Table, View, rows::PostingsRow};
-use springline_operators::{Committed, LookupError, RankingsConfig, Visible};
+use springline_operators::{Committed, LookupError, Visible};
 use springline_sinks::views::{Change, ReadError, Reader};
 use std::{
     collections::BTreeMap,
@@ -84,11 +84,7 @@ impl Committed for Nothing {
 ///
 /// # Errors
 /// The store does not decode or the dataflow fails.
-pub fn recompute(
-    reader: &Reader,
-    workers: usize,
-    rankings: RankingsConfig,
-) -> Result<Recomputed, RecomputeError> {
+pub fn recompute(reader: &Reader, workers: usize, rankings: Rankings) -> Result<Recomputed, RecomputeError> {
     let clock = reader.clock();
     let (reports, inbox) = mpsc::channel();
     let nothing = Arc::new(|| Rc::new(Nothing) as Rc<dyn Committed>);

@@ -4,9 +4,9 @@ use super::{
     collect::Report,
     feed::{Feeder, Tick, WorkerGone},
 };
-use crate::views::{self, Purpose};
+use crate::views::{self, Purpose, Rankings};
 use springline_model::{Event, Timestamp, UriId};
-use springline_operators::{Committed, RankingsConfig, Visible};
+use springline_operators::{Committed, Visible};
 use std::{
     rc::Rc,
     sync::{Arc, Mutex, mpsc},
@@ -43,7 +43,7 @@ impl Workers {
     pub fn start(
         count: usize,
         purpose: Purpose,
-        rankings: RankingsConfig,
+        rankings: Rankings,
         committed: CommittedFactory,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, WorkersFailed> {

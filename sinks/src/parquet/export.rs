@@ -16,9 +16,9 @@ use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
         AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow, CollectionRow,
-        ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow, LatestRow,
-        LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow,
-        SubnodeRow, TombRow, TopRow,
+        ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow,
+        LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
+        SourceRow, SubnodeRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -94,6 +94,7 @@ pub fn export(
             Table::Linkers => write::<LinkerRow>(snapshot, dir)?,
             Table::Collections => write::<CollectionRow>(snapshot, dir)?,
             Table::CollectionDays => write::<CollectionDayRow>(snapshot, dir)?,
+            Table::Hot => write::<HotRow>(snapshot, dir)?,
             Table::Backlinks => write::<BacklinkRow>(snapshot, dir)?,
             Table::BacklinkCounts => write::<BacklinkCountRow>(snapshot, dir)?,
             Table::Top => write::<TopRow>(snapshot, dir)?,

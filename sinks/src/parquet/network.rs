@@ -5,8 +5,8 @@ use Type::{Count, Date, Maybe, Text, Time};
 use springline_model::{
     Label,
     rows::{
-        CollectionDayRow, CollectionRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow,
-        LabelRow, LinkerRow, Reason, RepoRow, ResyncRow, TombRow,
+        CollectionDayRow, CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow,
+        IssuedRow, LabelRow, LinkerRow, Reason, RepoRow, ResyncRow, TombRow,
     },
 };
 
@@ -195,5 +195,13 @@ impl Tabular for CollectionDayRow {
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([Cell::Text(&self.kind), Cell::Date(self.day), Cell::Count(self.records)]);
+    }
+}
+
+impl Tabular for HotRow {
+    const COLUMNS: Columns = &[("ranking", Text), ("score", Count), ("uri", Text)];
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([Cell::Text(self.order.name()), Cell::Count(self.score), Cell::Text(self.uri.as_str())]);
     }
 }
