@@ -1,6 +1,9 @@
 //! The protocol against its shared vectors and against what was recorded from the network.
 
+mod car;
 mod data;
+mod key;
+mod mst;
 mod syntax;
 
 use std::path::{Path, PathBuf};
