@@ -1,0 +1,28 @@
+//! The AT Protocol: repositories of signed records, and the streams that carry them.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`syntax`] | DIDs, handles, NSIDs, TIDs, AT URIs |
+//! | [`cid`], [`cbor`], [`data`], [`json`] | addresses of blocks, and their data model |
+//! | [`blocks`], [`car`] | blocks in stores and in rows |
+//! | [`mst`] | the tree of a repository's paths |
+//! | [`key`], [`commit`] | the signed root of it |
+//!
+//! Nothing here touches a network, a clock or a store: a function of bytes to values, with a bound for every length
+//! and depth. What is refused says why in an error enum.
+
+pub mod blocks;
+pub mod car;
+pub mod cbor;
+pub mod cid;
+pub mod commit;
+pub mod data;
+pub mod json;
+pub mod key;
+pub mod mst;
+pub mod syntax;
+
+#[cfg(test)]
+mod tests;
+
+pub use cid::{Cid, CidError, Codec};
