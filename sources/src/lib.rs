@@ -24,6 +24,7 @@
 //! A new source is a folder with a `Source`, a configuration struct, and one line each in [`SourceConfig`] and
 //! [`build`].
 
+pub mod atproto;
 mod config;
 mod delivery;
 mod error;

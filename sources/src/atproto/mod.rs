@@ -1,0 +1,3 @@
+//! The AT Protocol.
+
+pub mod lexicon;
