@@ -7,6 +7,7 @@
 //! | [`blocks`], [`car`] | blocks in stores and in rows |
 //! | [`mst`] | the tree of a repository's paths |
 //! | [`key`], [`commit`] | the signed root of it |
+//! | [`lexicon`] | what a record of a known kind may hold |
 //!
 //! Nothing here touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
@@ -19,6 +20,7 @@ pub mod commit;
 pub mod data;
 pub mod json;
 pub mod key;
+pub mod lexicon;
 pub mod mst;
 pub mod syntax;
 
