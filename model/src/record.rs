@@ -56,6 +56,10 @@ pub mod attr {
     pub const MEDIA: &str = "media";
     /// For a record of a repository: the CID of its version.
     pub const CID: &str = "cid";
+    /// For a record of a repository that is more than references: all of it, as JSON.
+    pub const RECORD: &str = "record";
+    /// For a record that is not as its lexicon wants it: why.
+    pub const INVALID: &str = "invalid";
 }
 
 impl Record {
@@ -141,6 +145,8 @@ impl LinkPath {
     pub const URL: &'static str = "url";
     /// `[[@user]]` or `[[@user/node]]`: target `user:…`. Stands beside the wikilink.
     pub const MENTION: &'static str = "mention";
+    /// A URL under which a garden is published: target the node of that page. Stands beside the URL.
+    pub const PUBLISHED: &'static str = "published";
     /// The list item under the span is pushed to the target node.
     pub const PUSH: &'static str = "push";
     /// The target node is pulled into this one.

@@ -141,7 +141,7 @@ impl Reasons {
 fn effect(link: &Link) -> Option<Reasons> {
     let reason = match link.path.as_str() {
         LinkPath::PUSH => Reasons::PUSH,
-        LinkPath::WIKILINK if link.context == Context::Prose => Reasons::LINK,
+        LinkPath::WIKILINK | LinkPath::PUBLISHED if link.context == Context::Prose => Reasons::LINK,
         _ => return None,
     };
     (link.target.scheme() == "node").then_some(reason)

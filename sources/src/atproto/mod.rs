@@ -8,8 +8,10 @@
 //! | [`mst`] | the tree of a repository's paths |
 //! | [`key`], [`commit`] | the signed root of it |
 //! | [`lexicon`] | what a record of a known kind may hold |
+//! | [`record`], [`reader`] | from a record to what flows through Springline |
+//! | [`jetstream`] | a line of a Jetstream |
 //!
-//! Nothing here touches a network, a clock or a store: a function of bytes to values, with a bound for every length
+//! Nothing of these touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
 
 pub mod blocks;
@@ -18,10 +20,13 @@ pub mod cbor;
 pub mod cid;
 pub mod commit;
 pub mod data;
+pub mod jetstream;
 pub mod json;
 pub mod key;
 pub mod lexicon;
 pub mod mst;
+pub mod reader;
+pub mod record;
 pub mod syntax;
 
 #[cfg(test)]

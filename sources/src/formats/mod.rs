@@ -45,7 +45,9 @@ pub use text::MAX_TEXT_BYTES;
 
 use links::Links;
 use outline::Outline;
-use springline_model::{NodeName, Record, Timestamp, Uri, node::stem, record::attr, uri::MAX_URI_BYTES};
+use springline_model::{
+    Link, NodeName, Record, Timestamp, Uri, node::stem, record::attr, uri::MAX_URI_BYTES,
+};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -57,6 +59,14 @@ const MAX_TITLE_BYTES: usize = 512;
 
 /// The most tags that a note can have.
 const MAX_TAGS: usize = 1000;
+
+/// The links that the `[[…]]` of a plain text make.
+pub(crate) fn wikilinks_of(text: &str) -> Vec<Link> {
+    let mut links = Links::new();
+    let marks = wikilinks::scan(text, &mut links);
+    wikilinks::link(text, &marks, &Outline::default(), &mut links);
+    links.finish(&mut Vec::new())
+}
 
 /// What a source knows of a file beside its bytes.
 #[derive(Clone, Debug)]
