@@ -7,6 +7,7 @@
 //! | [`blocks`], [`car`] | blocks in stores and in rows |
 //! | [`mst`] | the tree of a repository's paths |
 //! | [`key`], [`commit`] | the signed root of it |
+//! | [`frame`], [`verify`] | messages of the streams, and whether they hold |
 //!
 //! Nothing here touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
@@ -17,12 +18,14 @@ pub mod cbor;
 pub mod cid;
 pub mod commit;
 pub mod data;
+pub mod frame;
 pub mod json;
 pub mod key;
 pub mod mst;
 pub mod syntax;
+pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cid::{Cid, CidError, Codec};
