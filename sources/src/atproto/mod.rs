@@ -10,6 +10,7 @@
 //! | [`lexicon`] | what a record of a known kind may hold |
 //! | [`record`], [`reader`] | from a record to what flows through Springline |
 //! | [`jetstream`] | a line of a Jetstream |
+//! | [`frame`], [`verify`] | messages of the streams, and whether they hold |
 //!
 //! Nothing of these touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
@@ -21,6 +22,7 @@ pub mod cid;
 pub mod commit;
 pub mod data;
 pub mod jetstream;
+pub mod frame;
 pub mod json;
 pub mod key;
 pub mod lexicon;
@@ -28,8 +30,9 @@ pub mod mst;
 pub mod reader;
 pub mod record;
 pub mod syntax;
+pub mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cid::{Cid, CidError, Codec};

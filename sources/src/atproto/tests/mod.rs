@@ -2,9 +2,13 @@
 
 mod car;
 mod data;
+mod frame;
 mod key;
 mod mst;
+pub(crate) mod recorded;
+pub(crate) mod scenario;
 mod syntax;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +19,7 @@ fn vectors(path: &str) -> String {
 }
 
 /// A file of the recorded data, which isn't: without the folder a test is skipped.
-fn recorded(path: &str) -> Option<PathBuf> {
+pub(crate) fn recorded(path: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("SPRINGLINE_TEST_DATA") else {
         println!("skipped: SPRINGLINE_TEST_DATA isn't set");
         return None;
@@ -25,11 +29,11 @@ fn recorded(path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn recorded_bytes(path: &str) -> Option<Vec<u8>> {
+pub(crate) fn recorded_bytes(path: &str) -> Option<Vec<u8>> {
     recorded(path).map(|path| std::fs::read(path).unwrap())
 }
 
-fn recorded_json(path: &str) -> Option<serde_json::Value> {
+pub(crate) fn recorded_json(path: &str) -> Option<serde_json::Value> {
     recorded_bytes(path).map(|bytes| serde_json::from_slice(&bytes).unwrap())
 }
 
