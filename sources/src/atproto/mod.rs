@@ -14,6 +14,11 @@
 //!
 //! Nothing of these touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`identity`] | DID documents and handles, from a network that is not trusted |
+//! | [`live`] | streams that are followed |
 
 pub mod blocks;
 pub mod car;
@@ -21,11 +26,13 @@ pub mod cbor;
 pub mod cid;
 pub mod commit;
 pub mod data;
-pub mod jetstream;
 pub mod frame;
+pub mod jetstream;
+pub mod identity;
 pub mod json;
 pub mod key;
 pub mod lexicon;
+pub mod live;
 pub mod mst;
 pub mod reader;
 pub mod record;
@@ -36,3 +43,6 @@ pub mod verify;
 pub(crate) mod tests;
 
 pub use cid::{Cid, CidError, Codec};
+
+/// What hosts are told of who asks.
+const USER_AGENT: &str = concat!("springline/", env!("CARGO_PKG_VERSION"));
