@@ -148,6 +148,13 @@ pub enum EventBody {
     },
     /// A stretch of an upstream was never seen.
     Gap(Box<Gap>),
+    /// The record is not in the whole repository that was fetched. Unlike a `Delete` it may be older than what is here.
+    Missing {
+        /// The repository's version.
+        rev: Rev,
+        /// Which.
+        uri: Uri,
+    },
     /// The record is this in the whole repository that was fetched. Unlike a `Put` it may be older than what is here.
     Fetched {
         /// The repository's version.
@@ -163,7 +170,7 @@ impl EventBody {
     pub fn authority(&self) -> &str {
         match self {
             Self::Put { record, .. } | Self::Fetched { record, .. } => record.uri.authority(),
-            Self::Delete { uri, .. } | Self::Release { uri } => uri.authority(),
+            Self::Delete { uri, .. } | Self::Missing { uri, .. } | Self::Release { uri } => uri.authority(),
             Self::Quarantine(row) => row.uri.authority(),
             Self::Account { authority, .. }
             | Self::Hosting { authority, .. }

@@ -1,6 +1,6 @@
 //! The registry: which sources there are, by the `type` of their configuration.
 
-use crate::{Source, SourceError, files, git};
+use crate::{Source, SourceError, atproto, files, git};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::SourceId;
@@ -13,6 +13,10 @@ pub enum SourceConfig {
     Files(files::FilesConfig),
     /// Gardens in git repositories, cloned and polled.
     Git(git::GitConfig),
+    /// A relay of the AT Protocol: signed commits of everybody's records.
+    Relay(atproto::live::RelayConfig),
+    /// A Jetstream: the same records as JSON, checked by who runs it.
+    Jetstream(atproto::live::JetstreamConfig),
 }
 
 impl SourceConfig {
@@ -22,6 +26,8 @@ impl SourceConfig {
         match self {
             Self::Files(_) => "files",
             Self::Git(_) => "git",
+            Self::Relay(_) => "relay",
+            Self::Jetstream(_) => "jetstream",
         }
     }
 }
@@ -34,5 +40,7 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
     Ok(match config {
         SourceConfig::Files(config) => Box::new(files::Files::new(id, config.clone())?),
         SourceConfig::Git(config) => Box::new(git::Git::new(id, config.clone())?),
+        SourceConfig::Relay(config) => Box::new(atproto::live::Relay::new(id, config.clone())?),
+        SourceConfig::Jetstream(config) => Box::new(atproto::live::Jetstream::new(id, config.clone())?),
     })
 }

@@ -304,14 +304,7 @@ impl Writer {
         }
         let observed = Timestamp::now();
         let body = body(self.desk.revs.next(observed));
-        let sent = &mut self.pack.sent;
-        sent.events += 1;
-        match body {
-            EventBody::Put { .. } | EventBody::Fetched { .. } => sent.puts += 1,
-            EventBody::Delete { .. } => sent.deletes += 1,
-            EventBody::Quarantine(_) => sent.quarantined += 1,
-            _ => {}
-        }
+        self.pack.sent.count(&body);
         self.pack.text += weight;
         self.pack.events.push(Event { source: self.desk.source.clone(), observed, body });
     }

@@ -1,6 +1,6 @@
 //! What the host needs to know of a source, and a source of its host.
 
-use crate::{Known, Outbox, ProgressBars, SourceError, SourceStatus};
+use crate::{Known, Outbox, ProgressBars, SourceError, SourceStatus, atproto::who::Identities};
 use async_trait::async_trait;
 use serde::Serialize;
 use springline_model::{Epoch, SourceId, Uri};
@@ -34,6 +34,8 @@ pub struct SourceContext {
     pub stop: CancellationToken,
     /// What the source tells of itself.
     pub status: Arc<SourceStatus>,
+    /// Who accounts are.
+    pub identities: Identities,
     /// Bars for a first index.
     pub progress: ProgressBars,
     /// A folder of the source's own for what it can fetch again (clones). Made by the source when it needs it.

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use springline_model::{Position, SourceId, Timestamp};
+use springline_model::{EventBody, Position, SourceId, Timestamp};
 use std::collections::BTreeMap;
 
 /// Where a source stands.
@@ -69,6 +69,8 @@ pub struct PartitionStatus {
     pub files: u64,
     /// When it was last found to be, or made, equal to its upstream: now less this is the lag.
     pub current_at: Option<Timestamp>,
+    /// For a stream: when what was taken last happened; now less this is how far it is behind.
+    pub event_at: Option<Timestamp>,
     /// What keeps it from following its upstream.
     pub error: Option<String>,
 }
@@ -158,6 +160,19 @@ pub(crate) struct Sent {
     pub(crate) puts: u64,
     pub(crate) deletes: u64,
     pub(crate) quarantined: u64,
+}
+
+impl Sent {
+    /// Counts an event.
+    pub(crate) const fn count(&mut self, body: &EventBody) {
+        self.events += 1;
+        match body {
+            EventBody::Put { .. } | EventBody::Fetched { .. } => self.puts += 1,
+            EventBody::Delete { .. } | EventBody::Missing { .. } => self.deletes += 1,
+            EventBody::Quarantine(_) => self.quarantined += 1,
+            _ => {}
+        }
+    }
 }
 
 impl std::ops::AddAssign for Sent {

@@ -114,6 +114,12 @@ impl Machine {
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
+                EventBody::Missing { rev, uri } => {
+                    if after.takes_fetched(rev) {
+                        let version = Version { rev, arrival, source, record: None, fetched: true };
+                        turns.entry(uri).or_default().offer(version);
+                    }
+                }
                 EventBody::Quarantine(refused) => {
                     let uri = refused.uri.clone();
                     turns.entry(uri).or_default().filing = Some((arrival, Some(*refused)));
@@ -179,9 +185,9 @@ impl Machine {
             let version = turns.get_mut(&uri).and_then(|turn| turn.version.take());
             let new = match version {
                 Some(version) if self.counts(&uri, kept.as_ref(), &version)? => {
-                    let Version { rev, arrival, source, record, .. } = version;
+                    let Version { rev, arrival, source, record, fetched } = version;
                     taken.insert(uri.clone(), arrival);
-                    if record.is_none() && is_open {
+                    if record.is_none() && is_open && !fetched {
                         let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
                         self.0.set(old, Some(TombRow { uri: uri.clone(), rev }));
                     }

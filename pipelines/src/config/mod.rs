@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use springline_operators::{HotConfig, RankingsConfig};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
-use springline_sources::SourceConfig;
+use springline_sources::{SourceConfig, atproto::identity::IdentityConfig};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Springline's configuration.
@@ -33,6 +33,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What is read, by a name of your choice: `[sources.gardens]`.
     pub sources: BTreeMap<String, SourceConfig>,
+    /// How accounts of the AT Protocol are looked up.
+    pub identity: IdentityConfig,
     /// The query server and its web page.
     pub server: ServerConfig,
     /// The store of the materialised views.
@@ -52,6 +54,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("springline-data"),
             sources: BTreeMap::new(),
+            identity: IdentityConfig::default(),
             server: ServerConfig::default(),
             store: StoreConfig::default(),
             journal: JournalConfig::default(),

@@ -3,7 +3,7 @@
 use springline_model::SourceId;
 use springline_sources::{
     Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState,
-    SourceStatus, build,
+    SourceStatus, atproto::who::Identities, build,
 };
 use std::{
     collections::BTreeMap,
@@ -38,6 +38,8 @@ pub struct Shared {
     pub out: Outbox,
     /// What the ledger has.
     pub known: Arc<dyn Known>,
+    /// Who accounts are.
+    pub identities: Identities,
     /// Cancelled at shutdown.
     pub stop: CancellationToken,
     /// Bars for a first index.
@@ -107,6 +109,7 @@ async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceEr
     let context = SourceContext {
         out: shared.out.clone(),
         known: shared.known.clone(),
+        identities: shared.identities.clone(),
         commands,
         stop: shared.stop.clone(),
         status: source.status.clone(),

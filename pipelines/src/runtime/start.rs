@@ -23,7 +23,13 @@ use springline_sinks::{
     parquet::{ParquetError, Snapshot},
     views::{ReadError, Reader, Views, ViewsError},
 };
-use springline_sources::{Outbox, ProgressBars, SourceError};
+use springline_sources::{
+    Outbox, ProgressBars, SourceError,
+    atproto::{
+        identity::{IdentityConfig, Resolver},
+        who::Identities,
+    },
+};
 use std::{
     collections::BTreeMap,
     rc::Rc,
@@ -194,6 +200,7 @@ impl Opened {
         let shared = Shared {
             out,
             known: Arc::new(StoreKnown(views.clone())),
+            identities: identities(&config.identity)?,
             stop: sources_stop.clone(),
             progress,
             data_dir: data.path().to_path_buf(),
@@ -300,6 +307,14 @@ fn spawn_committer(
 
 fn join(committer: JoinHandle<Result<(), ViewsError>>) -> Result<(), RuntimeError> {
     Ok(committer.join().unwrap_or(Err(ViewsError::Stopped))?)
+}
+
+/// Who looks accounts up.
+fn identities(config: &IdentityConfig) -> Result<Identities, SourceError> {
+    if config.offline {
+        return Ok(Identities::offline());
+    }
+    Resolver::new(config).map(Identities::by)
 }
 
 /// A number that tells this run of the process from others.

@@ -17,7 +17,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`identity`] | DID documents and handles, from a network that is not trusted |
+//! | [`identity`], [`who`] | DID documents and handles, from a network that is not trusted |
 //! | [`live`] | streams that are followed |
 
 pub mod blocks;
@@ -27,8 +27,8 @@ pub mod cid;
 pub mod commit;
 pub mod data;
 pub mod frame;
-pub mod jetstream;
 pub mod identity;
+pub mod jetstream;
 pub mod json;
 pub mod key;
 pub mod lexicon;
@@ -38,6 +38,7 @@ pub mod reader;
 pub mod record;
 pub mod syntax;
 pub mod verify;
+pub mod who;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -44,7 +44,7 @@ pub struct RecordsConfig {
 /// Reads records by a configuration. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pub(super) source: SourceId,
+    source: SourceId,
     config: Arc<RecordsConfig>,
     lexicons: Option<Arc<Lexicons>>,
 }
@@ -79,6 +79,12 @@ impl Reader {
     pub fn new(source: SourceId, config: RecordsConfig) -> Self {
         let lexicons = (config.validation != Validation::Off).then(Lexicons::official);
         Self { source, config: Arc::new(config), lexicons }
+    }
+
+    /// The source.
+    #[must_use]
+    pub const fn source(&self) -> &SourceId {
+        &self.source
     }
 
     /// Whether records of a kind and an account are wanted.

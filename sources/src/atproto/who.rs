@@ -1,16 +1,16 @@
 //! Identities as sources need them: keys to verify by, and events that tell who is who.
 
 use super::{
-    identity::{Caps, Resolver},
+    identity::{Caps, Resolver, Response},
+    jetstream::authority,
     key::PublicKey,
-    live_authority,
     syntax::Did,
 };
 use springline_model::{EventBody, Hosting, Identity, Rev, Timestamp, Uri};
 use std::time::Duration;
 
-/// The most that a short answer may have.
-const SHORT: Caps = Caps { bytes: 64 * 1024, timeout: Duration::from_secs(20) };
+/// What a short answer may be.
+const SHORT: Caps = Caps { bytes: 64 * 1024, time: Some(Duration::from_secs(20)) };
 
 /// Looks accounts up; or, offline, doesn't. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,19 +44,19 @@ impl Identities {
     /// The key that an account signs with. With `again` it is looked up anew.
     ///
     /// # Errors
-    /// It can't be had; whether that may pass.
-    pub async fn key(&self, did: &str, again: bool) -> Result<PublicKey, (String, bool)> {
-        let resolver = self.0.as_ref().ok_or_else(|| ("offline: no key can be looked up".to_owned(), false))?;
-        let document = if again { resolver.refresh_document(did).await } else { resolver.document(did).await };
-        let document = document.map_err(|error| (error.to_string(), error.is_transient()))?;
-        let key = document.signing_key.as_deref().ok_or_else(|| ("the account has no key".to_owned(), false))?;
-        PublicKey::from_multikey(key).map_err(|error| (error.to_string(), false))
+    /// It can't be had: why.
+    pub async fn key(&self, did: &str, again: bool) -> Result<PublicKey, String> {
+        let resolver = self.0.as_ref().ok_or("offline: no key can be looked up")?;
+        let document =
+            if again { resolver.refresh_document(did).await } else { resolver.document(did).await };
+        let document = document.map_err(|error| error.to_string())?;
+        let key = document.signing_key.as_deref().ok_or("the account has no key")?;
+        PublicKey::from_multikey(key).map_err(|error| error.to_string())
     }
 
     /// What is to be told of an account whose identity may have changed: looked up anew, never believed.
     pub async fn changed(&self, did: &str) -> Option<EventBody> {
-        let resolver = self.0.as_ref()?;
-        match resolver.refresh(did).await {
+        match self.0.as_ref()?.refresh(did).await {
             Ok(identity) => Some(told(&identity)),
             Err(error) => {
                 tracing::debug!(did, %error, "an identity can't be looked up");
@@ -65,42 +65,38 @@ impl Identities {
         }
     }
 
-    /// What is to be told of an account that was not seen before.
+    /// What is to be told of an account, as far as it is known.
     pub async fn met(&self, did: &str) -> Option<EventBody> {
         self.0.as_ref()?.resolve(did).await.ok().map(|identity| told(&identity))
     }
 
-    /// An account that is said to be deleted: whether its own host says so too, as far as that can be had. What is
-    /// deleted is purged, so one word is not enough.
+    /// An account that is said to be deleted: unless its own host, as far as that can be asked, says otherwise. What
+    /// is deleted is purged, so one word is not enough.
     pub async fn deleted(&self, did: &Did, micros: u64) -> EventBody {
-        let status = if self.is_there(did).await { Hosting::Inactive } else { Hosting::Deleted };
-        EventBody::Hosting { rev: Rev(micros), authority: live_authority(did), status }
+        let is_there = self.hosted(did).await.is_some_and(|active| active);
+        let status = if is_there { Hosting::Inactive } else { Hosting::Deleted };
+        EventBody::Hosting { rev: Rev(micros), authority: authority(did), status }
     }
 
-    async fn is_there(&self, did: &Did) -> bool {
-        let Some(resolver) = &self.0 else { return false };
-        let Ok(document) = resolver.document(did).await else { return false };
-        let Some(pds) = document.pds.as_deref() else { return false };
-        let url = format!("{}/xrpc/com.atproto.sync.getRepoStatus?did={did}", pds.trim_end_matches('/'));
-        let Ok(answer) = resolver.client().get(&url, SHORT).await else { return false };
-        let Ok(body) = match answer.success() {
-            Ok(answer) => answer.bytes().await,
-            Err(_) => return false,
-        } else {
-            return false;
-        };
-        let told: Result<serde_json::Value, _> = serde_json::from_slice(&body);
-        told.is_ok_and(|told| told.get("active") == Some(&serde_json::Value::Bool(true)))
+    /// Whether the host of an account has it, and shows it.
+    async fn hosted(&self, did: &Did) -> Option<bool> {
+        let resolver = self.0.as_ref()?;
+        let document = resolver.document(did).await.ok()?;
+        let pds = document.pds.as_deref()?.trim_end_matches('/');
+        let url = format!("{pds}/xrpc/com.atproto.sync.getRepoStatus?did={did}");
+        let answer = resolver.client().get(&url, SHORT).await.ok()?.success().ok()?;
+        let told: serde_json::Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+        told.get("active")?.as_bool()
     }
 
     /// A short file of a host that the operator has named.
     ///
     /// # Errors
     /// It can't be had, or is longer than `bytes`.
-    pub async fn fetch(&self, url: &str, bytes: usize) -> Result<Vec<u8>, String> {
+    pub async fn fetch(&self, url: &str, bytes: u64) -> Result<Vec<u8>, String> {
         let resolver = self.0.as_ref().ok_or("offline: nothing can be fetched")?;
         let answer = resolver.client().get_trusted(url, Caps { bytes, ..SHORT }).await;
-        let answer = answer.and_then(super::identity::Response::success).map_err(|error| error.to_string())?;
+        let answer = answer.and_then(Response::success).map_err(|error| error.to_string())?;
         answer.bytes().await.map_err(|error| error.to_string())
     }
 }

@@ -88,6 +88,14 @@ impl World {
                     self.records.insert(record.uri.clone(), (*rev, record.clone()));
                 }
             }
+            EventBody::Missing { rev, uri } => {
+                let newer = self.records.get(uri).is_none_or(|(old, _)| old < rev)
+                    && self.tombs.get(uri).is_none_or(|tomb| tomb < rev);
+                let wanted = self.open.get(&authority).is_some_and(|since| since <= rev);
+                if newer && wanted && !self.is_forbidden(&authority) {
+                    self.records.remove(uri);
+                }
+            }
             EventBody::Account { rev, status, .. } => {
                 let old = self.accounts.get(&authority).copied();
                 if old.is_none_or(|(old, _)| old < *rev) {
@@ -201,6 +209,8 @@ fn bodies() -> impl Strategy<Value = EventBody> {
         .prop_map(|(did, rkey, rev)| EventBody::Delete { rev, uri: post_uri(did, rkey) });
     let fetched = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2)))
         .prop_map(move |(did, rkey, rev)| EventBody::Fetched { rev, record: post(did, rkey, text(rev)) });
+    let missing = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2 + 1)))
+        .prop_map(|(did, rkey, rev)| EventBody::Missing { rev, uri: post_uri(did, rkey) });
     let status = select(vec![AccountStatus::Active, AccountStatus::Hidden, AccountStatus::Forbidden]);
     let account = (did(), rev(), status).prop_map(|(did, rev, status)| EventBody::Account {
         rev,
@@ -243,7 +253,7 @@ fn bodies() -> impl Strategy<Value = EventBody> {
         };
         EventBody::Label { authority: label.authority(), label: Box::new(label), issued: None }
     });
-    prop_oneof![6 => put, 3 => delete, 2 => fetched, 1 => account, 1 => hosting, 3 => repo, 3 => label]
+    prop_oneof![6 => put, 3 => delete, 2 => fetched, 1 => missing, 1 => account, 1 => hosting, 3 => repo, 3 => label]
 }
 
 proptest! {

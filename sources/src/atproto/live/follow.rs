@@ -1,0 +1,227 @@
+//! The life of a source that follows a stream.
+//!
+//! One host is followed until it fails; then the next one is tried, each from its own position. A host that failed is
+//! left alone for a while that doubles, or for as long as it asks.
+
+use super::{
+    SocketConfig,
+    intake::{Decoding, Intake},
+    socket::{self, Ended, Heard, Target},
+};
+use crate::{Command, PullReport, SourceContext, SourceError, SourceState};
+use springline_model::{Partition, SourceId};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Messages that may wait to be decoded.
+const QUEUED: usize = 4096;
+
+/// What a stream's source knows of its upstream.
+pub(super) trait Upstream: Send + Sync + 'static {
+    /// What a host is asked for, from behind a position on.
+    fn target(&self, host: &str, cursor: Option<u64>) -> Target;
+
+    /// Makes ready to read what a host sends.
+    ///
+    /// # Errors
+    /// The host does not give what is needed.
+    fn prepare(&self, _host: &str) -> impl Future<Output = Result<(), String>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Reads messages.
+    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Heard>) -> Decoding;
+
+    /// Whether numbers must rise from message to message.
+    fn is_strict(&self) -> bool {
+        true
+    }
+}
+
+/// What a source is made of.
+pub(super) struct Follow<U> {
+    pub(super) id: SourceId,
+    pub(super) hosts: Vec<String>,
+    pub(super) socket: SocketConfig,
+    pub(super) upstream: Arc<U>,
+}
+
+/// What an operator wants.
+enum Wish {
+    Pause,
+    Resume,
+    Reset,
+}
+
+impl<U: Upstream> Follow<U> {
+    /// Follows until told to stop.
+    pub(super) async fn run(self, context: SourceContext) -> Result<(), SourceError> {
+        let SourceContext { out, known, mut commands, stop, status, .. } = context;
+        let mut cursors: BTreeMap<String, u64> = BTreeMap::new();
+        for host in &self.hosts {
+            let partition = Partition { source: self.id.clone(), name: host.clone() };
+            let position = known.position(&partition).and_then(|position| position.0.parse().ok());
+            cursors.extend(position.map(|position| (host.clone(), position)));
+            status.partition(host, |partition| partition.state = SourceState::Paused);
+        }
+        let mut rested: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
+        let mut paused = false;
+        loop {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            let host = if paused { None } else { self.next_host(&rested) };
+            let Some(host) = host else {
+                // Nobody to follow, for now or until told so.
+                let wake = rested.values().map(|(until, _)| *until).min().filter(|_| !paused);
+                let wake = wake.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep_until(wake) => {}
+                    Some(command) = commands.recv() => match answer(command) {
+                        Some(Wish::Pause) => paused = true,
+                        Some(Wish::Resume) => { paused = false; rested.clear(); }
+                        Some(Wish::Reset) => { cursors.clear(); rested.clear(); }
+                        None => {}
+                    },
+                }
+                if paused {
+                    status.set(SourceState::Paused, Some("paused by the operator".into()));
+                }
+                continue;
+            };
+
+            let cut = stop.child_token();
+            let (to, messages) = mpsc::channel(QUEUED);
+            let room = Arc::new(Semaphore::new(self.socket.queued_bytes.min(Semaphore::MAX_PERMITS)));
+            let mut cursor = cursors.get(&host).copied();
+            let intake = Intake {
+                source: &self.id,
+                host: &host,
+                out: &out,
+                status: &status,
+                stop: &stop,
+                strict: self.upstream.is_strict(),
+            };
+            let started = Instant::now();
+            let (mut ended, mut taken, mut wish) = (None, None, None);
+            {
+                let connection = self.connect(&host, cursor, to, &room, &cut, &status);
+                let upstream = &self.upstream;
+                let reading = intake.run(messages, |heard| upstream.decode(&host, heard), &mut cursor);
+                tokio::pin!(connection, reading);
+                // Both end: what was heard before the connection ended is still read.
+                while ended.is_none() || taken.is_none() {
+                    tokio::select! {
+                        reason = &mut connection, if ended.is_none() => ended = Some(reason),
+                        result = &mut reading, if taken.is_none() => {
+                            cut.cancel();
+                            taken = Some(result);
+                        }
+                        Some(command) = commands.recv() => {
+                            wish = answer(command).or(wish);
+                            if wish.is_some() {
+                                cut.cancel();
+                            }
+                        }
+                    }
+                }
+            }
+            cursors.extend(cursor.map(|cursor| (host.clone(), cursor)));
+            let fault = taken.transpose()?.flatten();
+            status.partition(&host, |partition| partition.state = SourceState::Paused);
+            match wish {
+                Some(Wish::Pause) => {
+                    paused = true;
+                    status.set(SourceState::Paused, Some("paused by the operator".into()));
+                    continue;
+                }
+                Some(Wish::Reset) => {
+                    cursors.insert(host, 0);
+                    continue;
+                }
+                Some(Wish::Resume) | None => {}
+            }
+            let (reason, retry_after) = match (fault, ended) {
+                (Some(fault), _) => (fault, None),
+                (None, Some(Ended::Failed { reason, retry_after })) => (reason, retry_after),
+                (None, _) => continue,
+            };
+            metrics::counter!("springline_source_disconnects_total", "source" => self.id.to_string())
+                .increment(1);
+            status.partition(&host, |partition| partition.error = Some(reason.clone()));
+            status.set(SourceState::Paused, Some(format!("{host}: {reason}")));
+            // One that stood for a while starts with a short wait again.
+            let (shortest, longest) = (
+                Duration::from_secs(self.socket.backoff_secs.0),
+                Duration::from_secs(self.socket.backoff_secs.1),
+            );
+            let last = rested.get(&host).map(|(_, wait)| *wait).filter(|_| started.elapsed() < longest);
+            let wait = last.map_or(shortest, |last| (last * 2).min(longest));
+            let until = Instant::now() + retry_after.unwrap_or(jittered(wait)).min(Duration::from_secs(3600));
+            rested.insert(host, (until, wait));
+        }
+    }
+
+    /// The first host that is not to be left alone.
+    fn next_host(&self, rested: &BTreeMap<String, (Instant, Duration)>) -> Option<String> {
+        let now = Instant::now();
+        self.hosts.iter().find(|host| rested.get(*host).is_none_or(|(until, _)| *until <= now)).cloned()
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        cursor: Option<u64>,
+        to: mpsc::Sender<Heard>,
+        room: &Arc<Semaphore>,
+        stop: &CancellationToken,
+        status: &crate::SourceStatus,
+    ) -> Ended {
+        let prepared = tokio::select! {
+            () = stop.cancelled() => return Ended::Stopped,
+            prepared = self.upstream.prepare(host) => prepared,
+        };
+        if let Err(reason) = prepared {
+            return Ended::Failed { reason, retry_after: None };
+        }
+        let target = self.upstream.target(host, cursor);
+        socket::listen(&target, &self.socket, &to, room, stop, || {
+            status.partition(host, |partition| {
+                partition.state = SourceState::Live;
+                partition.error = None;
+            });
+            status.set(SourceState::Live, None);
+        })
+        .await
+    }
+}
+
+/// Not all at once, when many were cut off together.
+fn jittered(wait: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let part = RandomState::new().hash_one(Instant::now()) % 256;
+    wait / 2 + wait * u32::try_from(part).unwrap_or(128) / 512
+}
+
+fn answer(command: Command) -> Option<Wish> {
+    match command {
+        Command::Pull { done, .. } => {
+            let _ = done.send(Ok(PullReport::default())); // it is always being read
+            None
+        }
+        Command::Retry { done, .. } => {
+            let _ = done.send(Err(
+                "a stream can't be read again piece by piece; fetch the repository instead".into(),
+            ));
+            None
+        }
+        Command::Pause => Some(Wish::Pause),
+        Command::Resume => Some(Wish::Resume),
+        Command::Reset => Some(Wish::Reset),
+    }
+}

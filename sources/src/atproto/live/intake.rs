@@ -1,0 +1,187 @@
+//! From messages to batches: decoded side by side, sent in order.
+//!
+//! ```text
+//!  messages ─► chunk ─┬─► decode ─┐
+//!             chunk ──┼─► decode ─┼─ in order ─► numbers rise? ─► Batch { events, position } ─► Outbox
+//!             chunk ──┴─► decode ─┘
+//! ```
+//!
+//! Invariant: the position of a batch is the number of the last message whose events are in it or in one before.
+
+use super::socket::Heard;
+use crate::{BATCH_EVENTS, Batch, Outbox, SourceError, SourceStatus, status::Sent};
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use springline_model::{Event, EventBody, Gap, Partition, Position, SourceId, Timestamp};
+use std::pin::Pin;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Messages that are decoded together: enough to be worth a thread, few enough not to be waited for.
+const CHUNK: usize = 64;
+
+/// What one message says.
+#[derive(Debug, Default)]
+pub(in crate::atproto) struct Item {
+    /// Its number in the stream.
+    pub(in crate::atproto) cursor: Option<u64>,
+    /// When it happened.
+    pub(in crate::atproto) at: Option<Timestamp>,
+    /// What happened.
+    pub(in crate::atproto) events: Vec<EventBody>,
+    /// Something that the host says of the stream.
+    pub(in crate::atproto) info: Option<String>,
+    /// Why nothing behind it can be believed: the connection is closed.
+    pub(in crate::atproto) fault: Option<String>,
+}
+
+/// A chunk being decoded.
+pub(in crate::atproto) type Decoding = Pin<Box<dyn Future<Output = Vec<Item>> + Send>>;
+
+/// Where the messages of one connection go.
+pub(in crate::atproto) struct Intake<'a> {
+    pub(in crate::atproto) source: &'a SourceId,
+    pub(in crate::atproto) host: &'a str,
+    pub(in crate::atproto) out: &'a Outbox,
+    pub(in crate::atproto) status: &'a SourceStatus,
+    pub(in crate::atproto) stop: &'a CancellationToken,
+    /// Whether numbers must rise from message to message.
+    pub(in crate::atproto) strict: bool,
+}
+
+impl Intake<'_> {
+    /// Takes messages until there are no more, or one is at fault: then why. `cursor` is how far the stream was sent,
+    /// and follows.
+    pub(in crate::atproto) async fn run(
+        &self,
+        mut messages: mpsc::Receiver<Heard>,
+        decode: impl Fn(Vec<Heard>) -> Decoding,
+        cursor: &mut Option<u64>,
+    ) -> Result<Option<String>, SourceError> {
+        let side_by_side = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+        let resumed = *cursor;
+        let mut first = true;
+        let mut decoding: FuturesOrdered<Decoding> = FuturesOrdered::new();
+        let (mut open, mut chunk) = (true, Vec::with_capacity(CHUNK));
+        loop {
+            let items = tokio::select! {
+                biased;
+                Some(items) = decoding.next(), if !decoding.is_empty() => items,
+                count = messages.recv_many(&mut chunk, CHUNK), if open && decoding.len() < side_by_side => {
+                    match count {
+                        0 => open = false,
+                        _ => decoding.push_back(decode(std::mem::take(&mut chunk))),
+                    }
+                    continue;
+                }
+                else => return Ok(None),
+            };
+            if let Some(fault) = self.send(items, cursor, resumed, &mut first).await? {
+                return Ok(Some(fault));
+            }
+        }
+    }
+
+    /// Sends what a chunk says; a fault ends the connection, with what came before it sent.
+    async fn send(
+        &self,
+        items: Vec<Item>,
+        cursor: &mut Option<u64>,
+        resumed: Option<u64>,
+        first: &mut bool,
+    ) -> Result<Option<String>, SourceError> {
+        let (mut events, mut fault, mut at) = (Vec::new(), None, None);
+        for item in items {
+            if let Some(info) = item.info {
+                self.status.error(format!("{}: {info}", self.host));
+            }
+            if let Some(number) = item.cursor {
+                if std::mem::take(first)
+                    && let Some(gap) = resumed.filter(|_| self.strict).and_then(|from| self.gap(from, number))
+                {
+                    events.push(gap);
+                }
+                let last = *cursor;
+                if self.strict && last.is_some_and(|last| number <= last) {
+                    self.count("out_of_order");
+                    let last = last.unwrap_or_default();
+                    fault = Some(format!("the host went from {last} back to {number}"));
+                    break;
+                }
+                *cursor = Some(last.map_or(number, |last| last.max(number)));
+            }
+            at = item.at.or(at);
+            events.extend(item.events);
+            if item.fault.is_some() {
+                fault = item.fault;
+                break;
+            }
+        }
+        self.deliver(events, cursor.map(|cursor| Position(cursor.to_string()))).await?;
+        self.status.partition(self.host, |partition| {
+            partition.position = cursor.map(|cursor| Position(cursor.to_string()));
+            partition.event_at = at.or(partition.event_at);
+            partition.current_at = Some(Timestamp::now());
+        });
+        if let Some(at) = at {
+            let lag = Timestamp::now().0.saturating_sub(at.0).max(0);
+            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+            metrics::gauge!("springline_source_lag_seconds", "source" => self.source.to_string(), "partition" => self.host.to_owned())
+                .set(lag as f64 / 1000.0);
+        }
+        Ok(fault)
+    }
+
+    /// What is missing between where the stream was left and where it goes on, as far as its numbers tell.
+    fn gap(&self, from: u64, to: u64) -> Option<EventBody> {
+        if to <= from.saturating_add(1) {
+            return None;
+        }
+        self.count("gap");
+        let missing = to - from - 1;
+        Some(EventBody::Gap(Box::new(Gap {
+            partition: self.host.to_owned(),
+            from: from.to_string(),
+            to: to.to_string(),
+            at: Timestamp::now(),
+            reason: format!(
+                "the stream was left at {from} and goes on at {to}: up to {missing} events were not seen"
+            ),
+        })))
+    }
+
+    async fn deliver(&self, events: Vec<EventBody>, position: Option<Position>) -> Result<(), SourceError> {
+        let partition = Partition { source: self.source.clone(), name: self.host.to_owned() };
+        let observed = Timestamp::now();
+        let mut sent = Sent::default();
+        let mut rest = events.into_iter().map(|body| {
+            sent.count(&body);
+            Event { source: self.source.clone(), observed, body }
+        });
+        loop {
+            let events: Vec<Event> = rest.by_ref().take(BATCH_EVENTS).collect();
+            let is_last = rest.len() == 0;
+            let batch = Batch {
+                partition: partition.clone(),
+                events,
+                position: position.clone().filter(|_| is_last),
+                sealed: None,
+            };
+            tokio::select! {
+                biased;
+                result = self.out.send(batch) => result?,
+                () = self.stop.cancelled() => return Err(SourceError::Closed),
+            }
+            if is_last {
+                break;
+            }
+        }
+        drop(rest);
+        self.status.sent(sent);
+        Ok(())
+    }
+
+    fn count(&self, what: &'static str) {
+        metrics::counter!("springline_source_faults_total", "source" => self.source.to_string(), "fault" => what)
+            .increment(1);
+    }
+}
