@@ -81,7 +81,7 @@ impl Resolver {
         })
     }
 
-    /// The client that asks for all this; others may ask with it.
+    /// The client that asks for all this; others may ask with it. It doesn't know of `offline`.
     #[must_use]
     pub fn client(&self) -> &GuardedClient {
         self.fetcher.client()

@@ -83,8 +83,10 @@ async fn serve(socket: UdpSocket, inner: Arc<Inner>) {
             answer.metadata.response_code = ResponseCode::ServFail;
         } else if let Some(records) = inner.records.lock().get(&name) {
             let wanted = records.iter().filter(|data| data.record_type() == query.query_type());
-            // Nothing may be remembered, so that tests can change it.
-            answer.add_answers(wanted.map(|data| Record::from_rdata(query.name().clone(), 0, data.clone())));
+            // Texts last; addresses may be others the next time.
+            let ttl = if query.query_type() == RecordType::TXT { 300 } else { 0 };
+            answer
+                .add_answers(wanted.map(|data| Record::from_rdata(query.name().clone(), ttl, data.clone())));
         } else {
             answer.metadata.response_code = ResponseCode::NXDomain;
         }
