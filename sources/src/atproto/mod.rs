@@ -8,6 +8,8 @@
 //! | [`mst`] | the tree of a repository's paths |
 //! | [`key`], [`commit`] | the signed root of it |
 //! | [`frame`], [`verify`] | messages of the streams, and whether they hold |
+//! | [`repo`] | a whole repository, or a part with its proof |
+//! | [`writer`] | a repository of our own, for tests and generators |
 //!
 //! Nothing here touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
@@ -22,8 +24,10 @@ pub mod frame;
 pub mod json;
 pub mod key;
 pub mod mst;
+pub mod repo;
 pub mod syntax;
 pub mod verify;
+pub mod writer;
 
 #[cfg(test)]
 pub(crate) mod tests;
