@@ -87,6 +87,29 @@ fn a_repository_says_where_it_stands() {
     assert_eq!((held.rev, held.data), (writer.rev(), writer.data()));
 }
 
+#[test]
+fn the_first_commit_comes_after_an_empty_tree() {
+    let mut writer = writer();
+    let first =
+        writer.apply(&[Write::Create("a.b.c/x", b"\xa0"), Write::Create("a.b.c/y", b"\xa0")], NOW).unwrap();
+    let second = writer.apply(&[Write::Create("a.b.c/z", b"\xa0")], NOW).unwrap();
+    let key = writer.public();
+    let checks = Checks { mode: Mode::Full, key: Some(&key), now: NOW, legacy: false };
+    for (written, holds) in [(first, true), (second, false)] {
+        let bytes = written.frame(1, "now");
+        let Ok(Frame::Commit(mut commit)) = Frame::read(&bytes) else { panic!("no commit") };
+        (commit.since, commit.prev_data) = (None, None);
+        assert_eq!(verify(&commit, &checks).is_ok(), holds);
+        commit.since = Some("3mptbypluud2a");
+        assert_eq!(verify(&commit, &checks).unwrap_err().name(), "no_prev_data");
+        // Before that was sent, it is only seen that the records are there.
+        let held = verify(&commit, &Checks { legacy: true, ..checks }).unwrap();
+        assert!(!held.inverted && held.ops.len() == commit.ops.len());
+        commit.ops[0].path = "a.b.c/other";
+        assert!(verify(&commit, &Checks { legacy: true, ..checks }).is_err());
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Step(u8, u8);
 
