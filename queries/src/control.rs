@@ -56,6 +56,11 @@ pub enum SourceCommand {
         /// Its URI.
         uri: springline_model::Uri,
     },
+    /// Fetch all repositories of a host.
+    Fetch {
+        /// `https://pds.example`.
+        host: String,
+    },
 }
 
 /// Why the process did not do what it was asked.

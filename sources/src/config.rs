@@ -17,6 +17,10 @@ pub enum SourceConfig {
     Relay(atproto::live::RelayConfig),
     /// A Jetstream: the same records as JSON, checked by who runs it.
     Jetstream(atproto::live::JetstreamConfig),
+    /// Whole repositories of the AT Protocol: what was missed, and what is asked for.
+    Backfill(atproto::repos::BackfillConfig),
+    /// Recorded frames, lines and repositories.
+    Replay(atproto::replay::ReplayConfig),
 }
 
 impl SourceConfig {
@@ -28,6 +32,8 @@ impl SourceConfig {
             Self::Git(_) => "git",
             Self::Relay(_) => "relay",
             Self::Jetstream(_) => "jetstream",
+            Self::Backfill(_) => "backfill",
+            Self::Replay(_) => "replay",
         }
     }
 }
@@ -42,5 +48,7 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
         SourceConfig::Git(config) => Box::new(git::Git::new(id, config.clone())?),
         SourceConfig::Relay(config) => Box::new(atproto::live::Relay::new(id, config.clone())?),
         SourceConfig::Jetstream(config) => Box::new(atproto::live::Jetstream::new(id, config.clone())?),
+        SourceConfig::Backfill(config) => Box::new(atproto::repos::Backfill::new(id, config.clone())?),
+        SourceConfig::Replay(config) => Box::new(atproto::replay::Replay::new(id, config.clone())?),
     })
 }

@@ -162,6 +162,12 @@ impl Control for ProcessControl {
             SourceCommand::Pause => told(commands, Command::Pause).await,
             SourceCommand::Resume => told(commands, Command::Resume).await,
             SourceCommand::Reset => told(commands, Command::Reset).await,
+            SourceCommand::Fetch { host } => {
+                let (done, result) = oneshot::channel();
+                send(commands, Command::Fetch { host, done }).await?;
+                answer(result).await?.map_err(ControlError::Refused)?;
+                Ok(serde_json::json!({ "accepted": true }))
+            }
             SourceCommand::Retry { uri } => {
                 let (done, result) = oneshot::channel();
                 send(commands, Command::Retry { uri, done }).await?;

@@ -1,6 +1,7 @@
 //! Runs the sources: a task each, told what to do through a channel, started again when it fails.
 
 use springline_model::SourceId;
+pub use springline_sources::chain;
 use springline_sources::{
     Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState,
     SourceStatus, atproto::who::Identities, build,
@@ -134,16 +135,4 @@ async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceEr
 
 fn folder(data_dir: &Path, id: &SourceId) -> PathBuf {
     data_dir.join("sources").join(id.as_str())
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -2,6 +2,7 @@
 //! parameters to an answer.
 
 pub mod authors;
+pub mod backfill;
 pub mod backlinks;
 pub mod epochs;
 pub mod graph;
@@ -37,6 +38,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     records::routes(routes);
     notifications::routes(routes);
     sources::routes(routes);
+    backfill::routes(routes);
     quarantine::routes(routes);
     moderation::routes(routes);
     views::routes(routes);

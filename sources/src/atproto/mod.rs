@@ -21,6 +21,8 @@
 //! |---|---|
 //! | [`identity`], [`who`] | DID documents and handles, from a network that is not trusted |
 //! | [`live`] | streams that are followed |
+//! | [`repos`] | whole repositories, fetched |
+//! | [`replay`] | what was recorded |
 
 pub mod blocks;
 pub mod car;
@@ -38,7 +40,9 @@ pub mod live;
 pub mod mst;
 pub mod reader;
 pub mod record;
+pub mod replay;
 pub mod repo;
+pub mod repos;
 pub mod syntax;
 pub mod verify;
 pub mod who;
