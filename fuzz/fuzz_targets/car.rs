@@ -7,9 +7,8 @@ use springline_sources::atproto::car::{Car, CarError, CarReader, Hashes, Limits}
 
 fuzz_target!(|bytes: &[u8]| {
     for hashes in [Hashes::Check, Hashes::Trust] {
-        let car = Car::read(bytes, &Limits::COMMIT, hashes);
-        let stream = stream(bytes, hashes);
-        assert_eq!(car.as_ref().map(|_| ()).map_err(|error| *error), stream);
+        // Of two things that are wrong, either may be found first.
+        assert_eq!(Car::read(bytes, &Limits::COMMIT, hashes).is_ok(), stream(bytes, hashes).is_ok());
     }
 });
 
