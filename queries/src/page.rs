@@ -113,6 +113,8 @@ pub enum Listing {
     Moderation = 12,
     /// Notes of a node.
     Subnodes = 13,
+    /// Labels.
+    Labels = 14,
 }
 
 impl Listing {

@@ -32,6 +32,8 @@ struct Version {
     record: Option<Arc<Record>>,
     /// It comes out of a fetched repository.
     fetched: bool,
+    /// It counts against this same rev: a record that is too old to be kept.
+    forgets: bool,
 }
 
 /// What a tick has to say of one URI.
@@ -97,28 +99,49 @@ impl Machine {
                 EventBody::Put { rev, record } => {
                     if after.takes(rev) {
                         let uri = record.uri.clone();
-                        let version = Version { rev, arrival, source, record: Some(record), fetched: false };
+                        let version = Version {
+                            rev,
+                            arrival,
+                            source,
+                            record: Some(record),
+                            fetched: false,
+                            forgets: false,
+                        };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Delete { rev, uri } => {
                     if after.takes(rev) {
-                        let version = Version { rev, arrival, source, record: None, fetched: false };
+                        let version =
+                            Version { rev, arrival, source, record: None, fetched: false, forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Fetched { rev, record } => {
                     if after.takes_fetched(rev) {
                         let uri = record.uri.clone();
-                        let version = Version { rev, arrival, source, record: Some(record), fetched: true };
+                        let version = Version {
+                            rev,
+                            arrival,
+                            source,
+                            record: Some(record),
+                            fetched: true,
+                            forgets: false,
+                        };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Missing { rev, uri } => {
                     if after.takes_fetched(rev) {
-                        let version = Version { rev, arrival, source, record: None, fetched: true };
+                        let version =
+                            Version { rev, arrival, source, record: None, fetched: true, forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
+                }
+                EventBody::Forget { rev, uri } => {
+                    let version =
+                        Version { rev, arrival, source, record: None, fetched: false, forgets: true };
+                    turns.entry(uri).or_default().offer(version);
                 }
                 EventBody::Quarantine(refused) => {
                     let uri = refused.uri.clone();
@@ -185,7 +208,7 @@ impl Machine {
             let version = turns.get_mut(&uri).and_then(|turn| turn.version.take());
             let new = match version {
                 Some(version) if self.counts(&uri, kept.as_ref(), &version)? => {
-                    let Version { rev, arrival, source, record, fetched } = version;
+                    let Version { rev, arrival, source, record, fetched, .. } = version;
                     taken.insert(uri.clone(), arrival);
                     if record.is_none() && is_open && !fetched {
                         let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
@@ -222,6 +245,9 @@ impl Machine {
 
     /// Whether a version is newer than what is there.
     fn counts(&self, uri: &Uri, old: Option<&RecordRow>, version: &Version) -> Result<bool, LookupError> {
+        if version.forgets {
+            return Ok(old.is_some_and(|old| old.rev == version.rev));
+        }
         if old.is_some_and(|old| old.rev >= version.rev) {
             return Ok(false);
         }

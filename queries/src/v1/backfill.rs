@@ -122,7 +122,7 @@ async fn ask(state: AppState, params: AskParams, body: Asked) -> Result<(StatusC
 }
 
 /// `did:method:id`, without anything that could lead elsewhere.
-pub(super) fn is_did(text: &str) -> bool {
+pub(crate) fn is_did(text: &str) -> bool {
     let mut parts = text.splitn(3, ':');
     parts.next() == Some("did")
         && parts

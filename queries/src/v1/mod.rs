@@ -6,6 +6,7 @@ pub mod backfill;
 pub mod backlinks;
 pub mod epochs;
 pub mod graph;
+pub mod inbox;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
@@ -37,6 +38,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     journals::routes(routes);
     records::routes(routes);
     notifications::routes(routes);
+    inbox::routes(routes);
     sources::routes(routes);
     backfill::routes(routes);
     quarantine::routes(routes);

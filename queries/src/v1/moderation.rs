@@ -42,7 +42,10 @@ struct HiddenParams {
     cursor: Option<String>,
 }
 
-/// Hides everything that an authority owns from every view, or shows it again.
+/// Hides everything that an authority owns from every view, or shows it again; or purges it for good.
+///
+/// `hide` and `unhide` lose nothing. `forbid` is for those who have opted out: what is here of them is purged, and what
+/// comes is dropped; `allow` takes that back, but brings nothing back (see `/v1/backfill`).
 ///
 /// 200 if the views follow already (with `wait=visible`: the answer waits for that), 202 if it is only durable.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,13 +66,16 @@ struct ModerateParams {
 enum Action {
     Hide,
     Unhide,
+    Forbid,
+    Allow,
 }
 
 /// Whom it is about.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Subject {
-    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`.
+    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`; or an
+    /// account's DID.
     authority: String,
 }
 
@@ -81,6 +87,8 @@ pub struct Hidden {
     pub authority: Uri,
     /// Since when.
     pub since: Time,
+    /// Whether it was purged, and nothing of it is taken.
+    pub forbidden: bool,
 }
 
 fn hidden(reading: &Reading<'_>, params: HiddenParams) -> Result<Page<Hidden>, Problem> {
@@ -93,7 +101,8 @@ fn hidden(reading: &Reading<'_>, params: HiddenParams) -> Result<Page<Hidden>, P
     };
     list.page(reading, |row: AccountRow| {
         let since = Time(Timestamp((row.rev.0 / 1000).cast_signed()));
-        (row.status == AccountStatus::Hidden).then_some(Hidden { authority: row.authority, since })
+        let forbidden = row.status == AccountStatus::Forbidden;
+        (row.status != AccountStatus::Active).then_some(Hidden { authority: row.authority, since, forbidden })
     })
 }
 
@@ -105,7 +114,8 @@ async fn moderate(
     let authority = authority(&body.authority)?;
     let status = match params.action {
         Action::Hide => AccountStatus::Hidden,
-        Action::Unhide => AccountStatus::Active,
+        Action::Unhide | Action::Allow => AccountStatus::Active,
+        Action::Forbid => AccountStatus::Forbidden,
     };
     let rev = next_rev(&state, authority.clone()).await?;
     let event = EventBody::Account { rev, authority, status };
@@ -122,6 +132,10 @@ fn authority(text: &str) -> Result<Uri, Problem> {
     };
     let named = |problem: Problem| wrong(problem.detail().trim_start_matches("`authority`: ").to_owned());
     let mut uri = names::uri("authority", text).map_err(named)?;
+    // An account is its DID; what it owns begins so.
+    if uri.scheme() == "did" {
+        uri = Uri::new(format!("at://{uri}/"));
+    }
     let Some((_, rest)) = uri.as_str().split_once("://") else {
         return Err(wrong(
             "it owns no records: write what their URIs begin with, e.g. `garden://name/`".into(),
