@@ -3,12 +3,19 @@
 //! Each label is a message with its number. A cursor is the last number that was seen; 0 gives all, none only what
 //! comes. Who reads too slowly is cut off: what was missed is there to be asked for again.
 
-use crate::{answer, control::LabelNotice, params::Given, problem::Problem, routes::Routes, state::AppState};
+use crate::{
+    answer,
+    control::LabelNotice,
+    params::Given,
+    problem::{Kind, Problem},
+    routes::Routes,
+    state::AppState,
+};
 use axum::{
     body::Bytes,
     extract::{
         State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
+        ws::{Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{Method, StatusCode},
     response::Response,
@@ -28,13 +35,9 @@ const PING: Duration = Duration::from_secs(30);
 
 pub(super) fn routes(routes: &mut Routes) {
     let answer = (StatusCode::SWITCHING_PROTOCOLS, "application/octet-stream", None);
-    routes.plain(
-        Method::GET,
-        "/xrpc/com.atproto.label.subscribeLabels",
-        "The operator's labels, as a WebSocket of DAG-CBOR frames; `cursor=0` gives all",
-        answer,
-        subscribe,
-    );
+    let summary = "The operator's labels, as a WebSocket of DAG-CBOR frames; `cursor=0` gives all";
+    let path = "/xrpc/com.atproto.label.subscribeLabels";
+    routes.plain(Method::GET, path, summary, answer, subscribe).may(Kind::MalformedQuery);
 }
 
 /// Where to begin.
@@ -48,9 +51,12 @@ struct SubscribeParams {
 async fn subscribe(
     State(state): State<AppState>,
     given: Given,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let SubscribeParams { cursor } = given.params()?;
+    let upgrade = upgrade.map_err(|error| {
+        Problem::new(Kind::MalformedQuery, format!("this is a WebSocket: {}", error.body_text()))
+    })?;
     let last = last(&state).await?;
     Ok(upgrade.on_upgrade(move |socket| async move {
         let mut stream = Stream { socket, state };
