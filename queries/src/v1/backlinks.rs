@@ -39,13 +39,14 @@ const MAX_GROUPS: usize = 256;
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Backlinks");
-    routes.view("/v1/backlinks", backlinks);
-    routes.view("/v1/backlinks/count", count);
+    routes.view("/v1/backlinks", backlinks).may(Kind::NotFound);
+    routes.view("/v1/backlinks/count", count).may(Kind::NotFound);
 }
 
 /// What links to a target, newest first.
 ///
-/// The target is anything: a node (`node:` and any spelling of its name), a note, a user, a tag, a URL.
+/// The target is anything: a node (`node:` and any spelling of its name), a note, a user, a tag, a URL, an account (its
+/// DID or its handle), a record (`at://` with either). A handle that is not known here is a 404.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct BacklinksParams {
@@ -174,7 +175,8 @@ impl From<BacklinkCountRow> for BacklinkGroup {
 
 fn backlinks(reading: &Reading<'_>, params: BacklinksParams) -> Result<Page<Backlink>, Problem> {
     let target = names::target(reading, "target", &params.target)?;
-    let author = params.author.as_deref().map(|author| names::person("author", author)).transpose()?;
+    let person = |author: &str| names::person(reading.snapshot, "author", author);
+    let author = params.author.as_deref().map(person).transpose()?;
     let filter =
         Filter { kind: params.kind, path: params.path, context: params.context, links: params.links, author };
     filter.page(reading, &target, params.limit, params.cursor.as_deref())

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     AccountStatus, EventBody, Rev, SourceId, Timestamp, Uri, key::KeyWriter, rows::AccountRow,
 };
+use springline_sinks::Snapshot;
 
 /// The source of the events that the operator makes.
 const SOURCE: &str = "operator";
@@ -27,7 +28,8 @@ const SOURCE: &str = "operator";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Moderation");
     routes.view("/v1/moderation", hidden);
-    let operation = routes.command(Method::POST, "/v1/moderation/{action}", moderate).may(Kind::Unavailable);
+    let operation = routes.command(Method::POST, "/v1/moderation/{action}", moderate);
+    operation.may(Kind::Unavailable).may(Kind::NotFound);
     operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
 }
 
@@ -69,7 +71,7 @@ enum Action {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Subject {
-    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`.
+    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`, `at://alice.example/`.
     authority: String,
 }
 
@@ -102,7 +104,7 @@ async fn moderate(
     params: ModerateParams,
     body: Subject,
 ) -> Result<(StatusCode, Written), Problem> {
-    let authority = authority(&body.authority)?;
+    let authority = answer::on_snapshot(&state, move |snapshot| authority(snapshot, &body.authority)).await?;
     let status = match params.action {
         Action::Hide => AccountStatus::Hidden,
         Action::Unhide => AccountStatus::Active,
@@ -112,7 +114,7 @@ async fn moderate(
     write::submit(&state, SourceId::new(SOURCE), event, params.wait, params.wait_secs).await
 }
 
-fn authority(text: &str) -> Result<Uri, Problem> {
+fn authority(snapshot: &Snapshot<'_>, text: &str) -> Result<Uri, Problem> {
     let wrong = |detail: String| {
         Problem::new(Kind::MalformedBody, format!("`authority`: {detail}")).fault(
             Some("authority"),
@@ -120,8 +122,11 @@ fn authority(text: &str) -> Result<Uri, Problem> {
             None,
         )
     };
-    let named = |problem: Problem| wrong(problem.detail().trim_start_matches("`authority`: ").to_owned());
-    let mut uri = names::uri("authority", text).map_err(named)?;
+    let named = |problem: Problem| match problem.kind() {
+        Kind::MalformedQuery => wrong(problem.detail().trim_start_matches("`authority`: ").to_owned()),
+        _ => problem,
+    };
+    let mut uri = names::uri(snapshot, "authority", text).map_err(named)?;
     let Some((_, rest)) = uri.as_str().split_once("://") else {
         return Err(wrong(
             "it owns no records: write what their URIs begin with, e.g. `garden://name/`".into(),
