@@ -19,7 +19,7 @@ use crate::{
     problem::{self, Asked, ErrorPage, Kind, Problem},
     routes::Routes,
     state::AppState,
-    v1, web,
+    v1, web, xrpc,
 };
 use axum::{
     Extension, Router,
@@ -173,6 +173,7 @@ pub async fn serve(
 pub fn routes() -> Routes {
     let mut routes = Routes::new();
     v1::routes(&mut routes);
+    xrpc::routes(&mut routes);
     health::routes(&mut routes);
     openapi::routes(&mut routes);
     agora::routes(&mut routes);

@@ -8,6 +8,7 @@ pub mod graph;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
+pub(crate) mod merge;
 pub mod moderation;
 pub mod names;
 pub mod nodes;

@@ -5,6 +5,7 @@
 mod agora;
 mod description;
 mod hostile;
+mod links;
 mod names;
 mod operation;
 mod pages;
