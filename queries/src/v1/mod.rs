@@ -1,9 +1,12 @@
 //! The views over HTTP, under `/v1`: a file a view, each a handful of plain functions from one epoch and typed
 //! parameters to an answer.
 
+pub mod actors;
 pub mod authors;
 pub mod backlinks;
+pub mod counts;
 pub mod epochs;
+pub mod feeds;
 pub mod graph;
 pub mod journals;
 pub mod latest;
@@ -13,6 +16,7 @@ pub mod moderation;
 pub mod names;
 pub mod nodes;
 pub mod notifications;
+pub mod posts;
 pub mod quarantine;
 pub mod rankings;
 pub mod records;
@@ -20,6 +24,7 @@ pub mod related;
 pub mod search;
 pub mod shape;
 pub mod sources;
+pub mod threads;
 pub mod views;
 pub mod write;
 
@@ -37,6 +42,10 @@ pub(crate) fn routes(routes: &mut Routes) {
     journals::routes(routes);
     records::routes(routes);
     notifications::routes(routes);
+    actors::routes(routes);
+    counts::routes(routes);
+    threads::routes(routes);
+    feeds::routes(routes);
     sources::routes(routes);
     quarantine::routes(routes);
     moderation::routes(routes);
