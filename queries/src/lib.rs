@@ -10,7 +10,8 @@
 //!
 //! - [`routes`]: the table of routes; a route is a function and two types, and documents itself.
 //! - `v1`: the views over HTTP, a file a view. [`openapi`] describes them, [`problem`] is every error.
-//! - `web`: the pages for people. `agora`: the Agora's own endpoints.
+//! - `web`: the pages for people. `agora`: the Agora's own endpoints. `xrpc`: methods that the AT Protocol's clients
+//!   speak already.
 //! - [`page`]: cursors. [`auth`]: who may do what. [`control`]: the seam to the running process.
 //!
 //! Invariants: reads only what the sinks expose, of one epoch an answer; knows no dataflow, source or journal;
@@ -38,6 +39,7 @@ mod server;
 pub mod state;
 pub mod v1;
 mod web;
+pub mod xrpc;
 
 pub use config::{Secret, ServerConfig};
 pub use control::{Control, ControlError, Phase, Progress, RuntimeStatus, SourceCommand, SourceStatus};

@@ -31,19 +31,22 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// How many items a page may have.
+/// How many items a page may have: from 1 to `MOST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Limit(u16);
+pub struct Limit<const MOST: u16 = 500>(u16);
 
-impl Limit {
-    /// The most.
-    pub const MAX: u16 = 500;
-
+impl<const MOST: u16> Limit<MOST> {
     /// When nothing is said.
-    pub const DEFAULT: Self = Self(50);
+    pub const DEFAULT: Self = Self::of(50);
 
     /// When nothing is said, for items that take more work.
-    pub const SHORT: Self = Self(20);
+    pub const SHORT: Self = Self::of(20);
+
+    /// So many, at most as many as there may be.
+    #[must_use]
+    pub const fn of(number: u16) -> Self {
+        Self(if number < MOST { number } else { MOST })
+    }
 
     /// The number.
     #[must_use]
@@ -52,34 +55,34 @@ impl Limit {
     }
 }
 
-impl Default for Limit {
+impl<const MOST: u16> Default for Limit<MOST> {
     fn default() -> Self {
         Self::DEFAULT
     }
 }
 
-impl<'de> Deserialize<'de> for Limit {
+impl<'de, const MOST: u16> Deserialize<'de> for Limit<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = u64::deserialize(deserializer)?;
         u16::try_from(number)
             .ok()
-            .filter(|number| (1..=Self::MAX).contains(number))
+            .filter(|number| (1..=MOST).contains(number))
             .map(Self)
-            .ok_or_else(|| D::Error::custom(format!("{number} is not between 1 and {}", Self::MAX)))
+            .ok_or_else(|| D::Error::custom(format!("{number} is not between 1 and {MOST}")))
     }
 }
 
-impl JsonSchema for Limit {
+impl<const MOST: u16> JsonSchema for Limit<MOST> {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "Limit".into()
+        format!("Limit{MOST}").into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1, "maximum": Self::MAX })
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST })
     }
 }
 
@@ -113,8 +116,28 @@ pub enum Listing {
     Moderation = 12,
     /// Notes of a node.
     Subnodes = 13,
+    /// Records of the network that link to a target.
+    LinkRecords = 14,
+    /// Accounts that link to a target.
+    LinkDids = 15,
+    /// Records that link to a target and to another one.
+    ManyToMany = 16,
+    /// What is linked to beside a target.
+    OtherSubjects = 17,
+    /// Answers to a record.
+    Thread = 18,
+    /// Posts.
+    Feed = 19,
+    /// Kinds of records.
+    Collections = 20,
+    /// Days of a kind of record.
+    CollectionDays = 21,
+    /// Repositories.
+    Repos = 22,
+    /// Stretches that were never seen.
+    Gaps = 23,
     /// Labels.
-    Labels = 14,
+    Labels = 24,
 }
 
 impl Listing {

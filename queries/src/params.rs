@@ -2,7 +2,10 @@
 //!
 //! A route's parameters are one struct that derives `Deserialize` and `JsonSchema`, with
 //! `deny_unknown_fields`: fields named in the path template come from the path, the others from the query
-//! string. The same struct is the route's documentation (see [`crate::routes`]).
+//! string. The same struct is the route's documentation (see [`crate::routes`]). A field that is a `Vec` takes a name
+//! that is given several times (`did=a&did=b`), at most 200 times; any other only once.
+
+mod values;
 
 use crate::problem::{Kind, Problem};
 use axum::{
@@ -62,8 +65,7 @@ impl Given {
     /// # Errors
     /// One is missing, unknown, given twice, or not what it should be.
     pub fn params<P: Params>(&self) -> Result<P, Problem> {
-        let pairs = form_urlencoded::parse(self.encoded.as_bytes());
-        serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
+        serde_path_to_error::deserialize(values::of(&self.encoded)).map_err(|error| {
             let path = error.path().to_string();
             let detail = error.into_inner().to_string();
             match path.as_str() {

@@ -4,7 +4,7 @@
 //!  handler ── Err(Problem) ──► response with the problem in its extensions ──► `finish` adds `instance`
 //! ```
 //!
-//! Invariants: no answer of status 400 or above leaves the server in another shape; the detail of an error of
+//! Invariants: no answer of status 400 or above leaves the server in another shape (under `/xrpc`: XRPC's own); the detail of an error of
 //! ours (5xx) never shows our insides, those go to the log.
 
 use crate::web;
@@ -91,6 +91,25 @@ kinds! {
 }
 
 impl Kind {
+    /// What XRPC calls it.
+    #[must_use]
+    pub const fn xrpc(self) -> &'static str {
+        match self {
+            Self::MalformedQuery | Self::MalformedCursor | Self::MalformedBody | Self::MethodNotAllowed => {
+                "InvalidRequest"
+            }
+            Self::Unauthorized => "AuthenticationRequired",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "NotFound",
+            Self::NoSuchRoute => "XRPCNotSupported",
+            Self::Conflict => "Conflict",
+            Self::TooLarge => "PayloadTooLarge",
+            Self::UnsupportedMedia => "UnsupportedMediaType",
+            Self::Unavailable | Self::Timeout => "NotEnoughResources",
+            Self::Internal => "InternalServerError",
+        }
+    }
+
     /// The type URI.
     #[must_use]
     pub fn uri(self) -> String {
@@ -146,6 +165,15 @@ pub struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     #[schemars(with = "Vec<Fault>")]
     errors: &'a [Fault],
+}
+
+/// The body of a problem of an XRPC method.
+#[derive(Serialize, JsonSchema)]
+pub struct XrpcError<'a> {
+    /// What sort of thing went wrong.
+    error: &'static str,
+    /// What is wrong with this request.
+    message: &'a str,
 }
 
 impl Problem {
@@ -231,6 +259,11 @@ impl Problem {
         self.0.kind.status()
     }
 
+    fn xrpc_body(&self) -> Vec<u8> {
+        let error = XrpcError { error: self.kind().xrpc(), message: self.detail() };
+        serde_json::to_vec(&error).unwrap_or_default()
+    }
+
     fn body(&self, instance: Option<&str>) -> Vec<u8> {
         let Inner { kind, detail, faults, .. } = &*self.0;
         let at = match faults.as_slice() {
@@ -288,7 +321,7 @@ impl From<crate::control::ControlError> for Problem {
 pub type ErrorPage = fn(&Problem, &str) -> String;
 
 /// Gives every error answer its last shape: the path asked for as `instance`; a page in place of JSON for a
-/// browser outside of `/v1`; and a problem for errors that axum itself answers.
+/// browser outside of `/v1`; XRPC's own form under `/xrpc`; and a problem for errors that axum itself answers.
 #[must_use]
 pub fn finish(request: &Asked, response: Response, page: Option<ErrorPage>) -> Response {
     let status = response.status();
@@ -304,6 +337,7 @@ pub fn finish(request: &Asked, response: Response, page: Option<ErrorPage>) -> R
     };
     let (mut parts, _) = response.into_parts();
     let (body, media) = match page {
+        _ if is_xrpc(&request.path) => (problem.xrpc_body(), "application/json"),
         Some(page) if request.html => {
             parts.headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(web::POLICY));
             let html = problem.0.page.clone().unwrap_or_else(|| page(&problem, &request.path));
@@ -335,9 +369,15 @@ impl Asked {
             .get(header::ACCEPT)
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("text/html"));
-        let html = accepts_html && !path.starts_with("/v1/") && path != "/openapi.json";
+        let html = accepts_html && !path.starts_with("/v1/") && !is_xrpc(path) && path != "/openapi.json";
         Self { path: path.chars().take(2048).collect(), html }
     }
+}
+
+/// Whether a path is of an XRPC method, whose errors have another form.
+#[must_use]
+pub fn is_xrpc(path: &str) -> bool {
+    path.starts_with("/xrpc/")
 }
 
 fn media_is_plain(media: &HeaderValue) -> bool {

@@ -13,7 +13,7 @@
 use crate::{
     answer::{self, Answer, Caching, Json, Reading},
     params::{Given, JsonBody, Nothing, Params},
-    problem::{ErrorPage, Kind, Problem, ProblemBody},
+    problem::{ErrorPage, Kind, Problem, ProblemBody, XrpcError},
     state::AppState,
 };
 use axum::{
@@ -107,6 +107,7 @@ impl Routes {
         });
         let mut schemas = outputs.into_generator();
         schemas.subschema_for::<ProblemBody<'static>>();
+        schemas.subschema_for::<XrpcError<'static>>();
         Self {
             router: Router::new(),
             operations: Vec::new(),

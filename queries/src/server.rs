@@ -19,7 +19,7 @@ use crate::{
     problem::{self, Asked, ErrorPage, Kind, Problem},
     routes::Routes,
     state::AppState,
-    v1, web,
+    v1, web, xrpc,
 };
 use axum::{
     Extension, Router,
@@ -183,6 +183,7 @@ pub fn routes() -> Routes {
     let mut routes = Routes::new();
     v1::routes(&mut routes);
     labels::routes(&mut routes);
+    xrpc::routes(&mut routes);
     health::routes(&mut routes);
     openapi::routes(&mut routes);
     agora::routes(&mut routes);

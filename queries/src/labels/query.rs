@@ -25,12 +25,12 @@ pub(super) fn routes(routes: &mut Routes) {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LabelsParams {
-    /// Subjects; several are separated by spaces, or given each by itself. All without.
+    /// Subjects. All without.
     #[serde(default, rename = "uriPatterns")]
-    uri_patterns: String,
+    uri_patterns: Vec<String>,
     /// Only labels by these: DIDs.
     #[serde(default)]
-    sources: String,
+    sources: Vec<String>,
     /// The most labels: 1 to 250.
     #[serde(default = "usual")]
     limit: usize,
@@ -56,7 +56,7 @@ fn labels(reading: &Reading<'_>, params: LabelsParams) -> Result<Labels, Problem
     if !(1..=MAX_LIMIT).contains(&params.limit) {
         return Err(Problem::parameter("limit", format!("must be 1 to {MAX_LIMIT}")));
     }
-    let mut patterns: Vec<&str> = params.uri_patterns.split_whitespace().collect();
+    let mut patterns: Vec<&str> = params.uri_patterns.iter().map(String::as_str).collect();
     if patterns.is_empty() {
         patterns.push("*");
     }
@@ -72,7 +72,8 @@ fn labels(reading: &Reading<'_>, params: LabelsParams) -> Result<Labels, Problem
     let wanted =
         |label: &Label| label.is_in_force() && (sources.is_empty() || sources.contains(&label.src.as_str()));
     // Behind the last label shown, in the order of patterns and then of keys.
-    let scope = [params.uri_patterns.as_str(), params.sources.as_str()];
+    let (asked, by) = (params.uri_patterns.join(" "), sources.join(" "));
+    let scope = [asked.as_str(), by.as_str()];
     let place = Listing::Labels.resume(&scope, params.cursor.as_deref())?;
     let (mut start, mut after) = match place.as_deref().and_then(<[u8]>::split_first) {
         Some((pattern, key)) => (usize::from(*pattern), Some(key.to_vec()).filter(|key| !key.is_empty())),

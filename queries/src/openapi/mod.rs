@@ -149,11 +149,12 @@ fn describe(operation: &Operation) -> Value {
     for (status, kinds) in problems(operation) {
         let detail: Vec<String> =
             kinds.iter().map(|kind| format!("`{}`: {}", kind.slug(), kind.title())).collect();
-        let schema = json!({ "$ref": "#/components/schemas/Problem" });
-        let problem = json!({
-            "description": detail.join("; "),
-            "content": { problem::MEDIA: { "schema": schema } },
-        });
+        let (media, schema) = match problem::is_xrpc(operation.path) {
+            true => ("application/json", "XrpcError"),
+            false => (problem::MEDIA, "Problem"),
+        };
+        let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+        let problem = json!({ "description": detail.join("; "), "content": { media: { "schema": schema } } });
         answers.entry(status.as_str()).or_insert(problem);
     }
     let mut described = json!({

@@ -38,7 +38,7 @@ struct AuthorsParams {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AuthorParams {
-    /// Who: a user's name or a whole URI.
+    /// Who: a user's name, a handle or a whole URI.
     author: String,
 }
 
@@ -46,7 +46,7 @@ struct AuthorParams {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NotesParams {
-    /// Who: a user's name or a whole URI.
+    /// Who: a user's name, a handle or a whole URI.
     author: String,
     /// The most items.
     #[serde(default)]
@@ -97,13 +97,13 @@ fn authors(reading: &Reading<'_>, params: AuthorsParams) -> Result<Page<Author>,
 }
 
 fn author(reading: &Reading<'_>, params: AuthorParams) -> Result<AuthorPage, Problem> {
-    let author = names::person("author", &params.author)?;
+    let author = names::person(reading.snapshot, "author", &params.author)?;
     let author = known(reading, &author)?.into();
     Ok(AuthorPage { epoch: reading.snapshot.epoch().0, author })
 }
 
 fn notes(reading: &Reading<'_>, params: NotesParams) -> Result<Page<Note>, Problem> {
-    let author = names::person("author", &params.author)?;
+    let author = names::person(reading.snapshot, "author", &params.author)?;
     known(reading, &author)?;
     let mut prefix = KeyWriter::new();
     prefix.text(author.as_str());

@@ -1,19 +1,14 @@
 //! What links here.
 //!
 //! The rows of a target lie in groups of one record kind and one link path, each newest first. `backlink_counts`
-//! names the groups; their heads are merged, so that a page reads little more than the rows it shows:
-//!
-//! ```text
-//!  counts of the target ─► groups ─┬ (note, wikilink) ▸ 2026-08-19 ▸ 2026-08-02 …  ┐
-//!                                  ├ (note, push)     ▸ 2026-08-11 …               ├─ heap ─► newest first
-//!                                  └ (post, .facets…) ▸ 2026-08-20 …               ┘
-//! ```
+//! names the groups, which are merged.
 //!
 //! A cursor is the place (time, source, ordinal) of the last row shown: the same for all groups, because a link
 //! is in one group only.
 
 use super::{
-    list::MAX_EXAMINED,
+    list::{self, MAX_EXAMINED},
+    merge::Merge,
     names,
     shape::{Place, Time},
 };
@@ -26,26 +21,28 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    LinkPath, NodeName, Row, Uri, UriId,
+    LinkPath, NodeName, Uri, UriId,
     key::KeyWriter,
     rows::{BacklinkCountRow, BacklinkRow},
 };
 use springline_sinks::{Scan, Snapshot};
-use std::{cmp::Reverse, collections::BinaryHeap, collections::VecDeque};
 
 /// The most groups that are merged. Gardens make about twenty; a lexicon with more paths needs `kind` or `path`.
 const MAX_GROUPS: usize = 256;
+/// The most groups of a target that are looked at. Anybody can make as many as they like.
+const MAX_COUNTED_GROUPS: usize = 5_000;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Backlinks");
-    routes.view("/v1/backlinks", backlinks);
-    routes.view("/v1/backlinks/count", count);
+    routes.view("/v1/backlinks", backlinks).may(Kind::NotFound);
+    routes.view("/v1/backlinks/count", count).may(Kind::NotFound);
 }
 
 /// What links to a target, newest first.
 ///
-/// The target is anything: a node (`node:` and any spelling of its name), a note, a user, a tag, a URL.
+/// The target is anything: a node (`node:` and any spelling of its name), a note, a user, a tag, a URL, an account (its
+/// DID or its handle), a record (`at://` with either). A handle that is not known here is a 404.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct BacklinksParams {
@@ -174,9 +171,10 @@ impl From<BacklinkCountRow> for BacklinkGroup {
 
 fn backlinks(reading: &Reading<'_>, params: BacklinksParams) -> Result<Page<Backlink>, Problem> {
     let target = names::target(reading, "target", &params.target)?;
-    let author = params.author.as_deref().map(|author| names::person("author", author)).transpose()?;
-    let filter =
-        Filter { kind: params.kind, path: params.path, context: params.context, links: params.links, author };
+    let person = |author: &str| names::person(reading.snapshot, "author", author);
+    let author = params.author.as_deref().map(person).transpose()?;
+    let BacklinksParams { kind, path, context, links, .. } = params;
+    let filter = Filter { kind, path, context, links, author };
     filter.page(reading, &target, params.limit, params.cursor.as_deref())
 }
 
@@ -196,7 +194,7 @@ fn count(reading: &Reading<'_>, params: CountParams) -> Result<BacklinkCounts, P
 pub fn groups(snapshot: &Snapshot<'_>, target: UriId) -> Result<Vec<BacklinkCountRow>, Problem> {
     let mut prefix = KeyWriter::new();
     prefix.id(target);
-    let scan = Scan { prefix: prefix.into_bytes(), after: None, reverse: false, limit: MAX_GROUPS };
+    let scan = Scan { prefix: prefix.into_bytes(), after: None, reverse: false, limit: MAX_COUNTED_GROUPS };
     Ok(snapshot.scan(&scan)?)
 }
 
@@ -272,30 +270,25 @@ impl Filter {
         limit: usize,
     ) -> Result<Found, Problem> {
         let mut groups = groups(snapshot, target.id())?;
-        if groups.len() == MAX_GROUPS && (self.kind.is_none() || self.path.is_none()) {
+        groups.retain(|group| self.takes_group(&group.kind, group.path.as_str()));
+        if groups.len() > MAX_GROUPS {
             let detail = format!(
-                "the links to this target stand in {MAX_GROUPS} places or more: give `kind` and `path`"
+                "the links to this target stand in more than {MAX_GROUPS} places: give `kind` and `path`"
             );
             return Err(Problem::new(Kind::MalformedQuery, detail));
         }
-        groups.retain(|group| self.takes_group(&group.kind, group.path.as_str()));
-        let chunk = (2 * (limit + 1) / groups.len().max(1)).max(8).min(limit + 1);
-        let groups = groups.iter().map(|group| Group::new(target, group, after, chunk));
-        let mut groups: Vec<Group> = groups.collect();
-        let mut heads = BinaryHeap::new();
-        for (index, group) in groups.iter_mut().enumerate() {
-            heads.extend(group.head(snapshot)?.map(|place| Reverse((place, index))));
-        }
+        let prefix =
+            |group: &BacklinkCountRow| list::key(&[target.as_str(), &group.kind, group.path.as_str()]);
+        let prefixes = groups.iter().map(prefix).collect();
+        let mut rows: Merge<BacklinkRow> = Merge::new(snapshot, prefixes, after, false, limit)?;
         let (mut found, mut examined, mut last) = (Found::default(), 0, None);
-        while let Some(Reverse((place, index))) = heads.pop() {
+        while let Some((place, row)) = rows.next(snapshot)? {
             if found.rows.len() == limit || examined == MAX_EXAMINED {
                 found.next = last;
                 break;
             }
             examined += 1;
-            let group = &mut groups[index];
-            found.rows.extend(group.rows.pop_front().filter(|row| self.takes(row)));
-            heads.extend(group.head(snapshot)?.map(|place| Reverse((place, index))));
+            found.rows.extend(self.takes(&row).then_some(row));
             last = Some(place);
         }
         Ok(found)
@@ -317,41 +310,4 @@ impl Filter {
             && self.context.is_none_or(|context| context == row.context.into())
             && self.author.as_ref().is_none_or(|author| *author == row.author)
     }
-}
-
-/// One group, read from its front in chunks.
-struct Group {
-    prefix: Vec<u8>,
-    after: Option<Vec<u8>>,
-    rows: VecDeque<BacklinkRow>,
-    chunk: usize,
-    ended: bool,
-}
-
-impl Group {
-    fn new(target: &Uri, group: &BacklinkCountRow, after: Option<&[u8]>, chunk: usize) -> Self {
-        let mut prefix = KeyWriter::new();
-        prefix.text(target.as_str()).text(&group.kind).text(group.path.as_str());
-        let prefix = prefix.into_bytes();
-        let after = after.map(|place| [prefix.as_slice(), place].concat());
-        Self { prefix, after, rows: VecDeque::new(), chunk, ended: false }
-    }
-
-    /// The place of the first row left.
-    fn head(&mut self, snapshot: &Snapshot<'_>) -> Result<Option<Vec<u8>>, Problem> {
-        if self.rows.is_empty() && !self.ended {
-            let (prefix, after) = (self.prefix.clone(), self.after.take());
-            self.rows = snapshot.scan(&Scan { prefix, after, reverse: false, limit: self.chunk })?.into();
-            self.ended = self.rows.len() < self.chunk;
-            self.after = self.rows.back().map(Row::key_bytes);
-        }
-        Ok(self.rows.front().map(place))
-    }
-}
-
-/// Where a link stands among all links to its target: its key without target, kind and path.
-fn place(row: &BacklinkRow) -> Vec<u8> {
-    let mut place = KeyWriter::new();
-    place.newest(row.at).text(row.source.as_str()).u32(row.ordinal);
-    place.into_bytes()
 }

@@ -83,13 +83,12 @@ struct Preferences {
 }
 
 async fn seen(state: AppState, params: SeenParams, body: Seen) -> Result<(StatusCode, Written), Problem> {
-    let actor = names::person("recipient", &body.recipient)?;
     let until = match body.until.as_deref().map(Timestamp::parse) {
         None => Timestamp::now(),
         Some(Ok(until)) => until,
         Some(Err(error)) => return Err(wrong("until", &error.to_string())),
     };
-    let rev = next_rev(&state, &actor, |row| row.seen_rev).await?;
+    let (actor, rev) = next_rev(&state, body.recipient, |row| row.seen_rev).await?;
     let event = EventBody::Seen { actor, rev, until };
     write::submit(&state, SourceId::new(SOURCE), event, params.wait, params.wait_secs).await
 }
@@ -99,7 +98,6 @@ async fn prefer(
     params: PreferParams,
     body: Preferences,
 ) -> Result<(StatusCode, Written), Problem> {
-    let actor = names::person("recipient", &body.recipient)?;
     let mut muted = 0;
     for name in &body.muted {
         let reason = Reason::from_name(name).ok_or_else(|| {
@@ -108,7 +106,7 @@ async fn prefer(
         })?;
         muted |= reason.bit();
     }
-    let rev = next_rev(&state, &actor, |row| row.muted_rev).await?;
+    let (actor, rev) = next_rev(&state, body.recipient, |row| row.muted_rev).await?;
     let event = EventBody::Mute { actor, rev, muted };
     write::submit(&state, SourceId::new(SOURCE), event, params.wait, params.wait_secs).await
 }
@@ -117,13 +115,21 @@ fn wrong(field: &str, detail: &str) -> Problem {
     Problem::new(Kind::MalformedBody, format!("`{field}`: {detail}")).fault(Some(field), detail, None)
 }
 
-/// Microseconds of now, and above the version that is known.
-async fn next_rev(state: &AppState, actor: &Uri, of: fn(&InboxRow) -> Rev) -> Result<Rev, Problem> {
-    let mut key = KeyWriter::new();
-    key.text(actor.as_str());
-    let key = key.into_bytes();
-    let known = answer::on_snapshot(state, move |snapshot| Ok(snapshot.get::<InboxRow>(&key)?)).await?;
-    let known = known.map_or(0, |row| of(&row).0);
+/// Who is meant; and microseconds of now, above the version that is known.
+async fn next_rev(
+    state: &AppState,
+    recipient: String,
+    of: fn(&InboxRow) -> Rev,
+) -> Result<(Uri, Rev), Problem> {
+    let known = answer::on_snapshot(state, move |snapshot| {
+        let actor = names::person(snapshot, "recipient", &recipient)?;
+        let mut key = KeyWriter::new();
+        key.text(actor.as_str());
+        let row = snapshot.get::<InboxRow>(&key.into_bytes())?;
+        Ok((actor, row))
+    });
+    let (actor, row) = known.await?;
+    let known = row.map_or(0, |row| of(&row).0);
     let now = Timestamp::now().0.max(0).cast_unsigned().saturating_mul(1000);
-    Ok(Rev(now.max(known.saturating_add(1))))
+    Ok((actor, Rev(now.max(known.saturating_add(1)))))
 }

@@ -5,12 +5,21 @@ use crate::{
     page::{Limit, Listing, Page},
     problem::Problem,
 };
-use springline_model::Row;
+use springline_model::{Row, key::KeyWriter};
 use springline_sinks::Scan;
 
 /// The most rows that one page looks at when a filter leaves some out. A page that ends for this reason has a
 /// next one.
 pub(crate) const MAX_EXAMINED: usize = 5_000;
+
+/// A key, or what keys begin with, of texts.
+pub(crate) fn key(parts: &[&str]) -> Vec<u8> {
+    let mut key = KeyWriter::new();
+    for part in parts {
+        key.text(part);
+    }
+    key.into_bytes()
+}
 
 /// Which rows.
 pub(crate) struct List<'a> {

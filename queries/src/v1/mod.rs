@@ -1,19 +1,24 @@
 //! The views over HTTP, under `/v1`: a file a view, each a handful of plain functions from one epoch and typed
 //! parameters to an answer.
 
+pub mod actors;
 pub mod authors;
 pub mod backfill;
 pub mod backlinks;
+pub mod counts;
 pub mod epochs;
+pub mod feeds;
 pub mod graph;
 pub mod inbox;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
+pub(crate) mod merge;
 pub mod moderation;
 pub mod names;
 pub mod nodes;
 pub mod notifications;
+pub mod posts;
 pub mod quarantine;
 pub mod rankings;
 pub mod records;
@@ -21,6 +26,7 @@ pub mod related;
 pub mod search;
 pub mod shape;
 pub mod sources;
+pub mod threads;
 pub mod views;
 pub mod write;
 
@@ -39,6 +45,10 @@ pub(crate) fn routes(routes: &mut Routes) {
     records::routes(routes);
     notifications::routes(routes);
     inbox::routes(routes);
+    actors::routes(routes);
+    counts::routes(routes);
+    threads::routes(routes);
+    feeds::routes(routes);
     sources::routes(routes);
     backfill::routes(routes);
     quarantine::routes(routes);

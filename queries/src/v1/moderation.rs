@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     AccountStatus, EventBody, Rev, SourceId, Timestamp, Uri, key::KeyWriter, rows::AccountRow,
 };
+use springline_sinks::Snapshot;
 
 /// The source of the events that the operator makes.
 const SOURCE: &str = "operator";
@@ -27,7 +28,8 @@ const SOURCE: &str = "operator";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Moderation");
     routes.view("/v1/moderation", hidden);
-    let operation = routes.command(Method::POST, "/v1/moderation/{action}", moderate).may(Kind::Unavailable);
+    let operation = routes.command(Method::POST, "/v1/moderation/{action}", moderate);
+    operation.may(Kind::Unavailable).may(Kind::NotFound);
     operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
 }
 
@@ -74,8 +76,8 @@ enum Action {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Subject {
-    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`; or an
-    /// account's DID.
+    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`, `at://alice.example/`;
+    /// or an account's DID or handle.
     authority: String,
 }
 
@@ -111,7 +113,7 @@ async fn moderate(
     params: ModerateParams,
     body: Subject,
 ) -> Result<(StatusCode, Written), Problem> {
-    let authority = authority(&body.authority)?;
+    let authority = answer::on_snapshot(&state, move |snapshot| authority(snapshot, &body.authority)).await?;
     let status = match params.action {
         Action::Hide => AccountStatus::Hidden,
         Action::Unhide | Action::Allow => AccountStatus::Active,
@@ -122,7 +124,7 @@ async fn moderate(
     write::submit(&state, SourceId::new(SOURCE), event, params.wait, params.wait_secs).await
 }
 
-fn authority(text: &str) -> Result<Uri, Problem> {
+fn authority(snapshot: &Snapshot<'_>, text: &str) -> Result<Uri, Problem> {
     let wrong = |detail: String| {
         Problem::new(Kind::MalformedBody, format!("`authority`: {detail}")).fault(
             Some("authority"),
@@ -130,8 +132,11 @@ fn authority(text: &str) -> Result<Uri, Problem> {
             None,
         )
     };
-    let named = |problem: Problem| wrong(problem.detail().trim_start_matches("`authority`: ").to_owned());
-    let mut uri = names::uri("authority", text).map_err(named)?;
+    let named = |problem: Problem| match problem.kind() {
+        Kind::MalformedQuery => wrong(problem.detail().trim_start_matches("`authority`: ").to_owned()),
+        _ => problem,
+    };
+    let mut uri = names::uri(snapshot, "authority", text).map_err(named)?;
     // An account is its DID; what it owns begins so.
     if uri.scheme() == "did" {
         uri = Uri::new(format!("at://{uri}/"));

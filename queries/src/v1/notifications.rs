@@ -4,7 +4,7 @@ use super::{list::List, names, shape::Time};
 use crate::{
     answer::Reading,
     page::{Limit, Listing, Page},
-    problem::Problem,
+    problem::{Kind, Problem},
     routes::Routes,
 };
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use springline_model::{
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Notifications");
-    routes.view("/v1/notifications", notifications);
+    routes.view("/v1/notifications", notifications).may(Kind::NotFound);
 }
 
 /// What somebody should know, the newest first.
@@ -27,7 +27,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NotificationsParams {
-    /// Who is told: a user's name or a whole URI.
+    /// Who is told: a user's name, a handle or a whole URI.
     recipient: String,
     /// Only those for this reason.
     reason: Option<Why>,
@@ -88,7 +88,7 @@ impl From<NotificationRow> for Notification {
 }
 
 fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<Page<Notification>, Problem> {
-    let recipient = names::person("recipient", &params.recipient)?;
+    let recipient = names::person(reading.snapshot, "recipient", &params.recipient)?;
     let reason = params.reason.map(|reason| reason.0.name().to_owned()).unwrap_or_default();
     let mut prefix = KeyWriter::new();
     prefix.text(recipient.as_str());

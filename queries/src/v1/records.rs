@@ -26,7 +26,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RecordParams {
-    /// Its identity: `garden://flancian/agora.md`.
+    /// Its identity: `garden://flancian/agora.md`, `at://alice.example/app.bsky.feed.post/3k…`.
     uri: String,
 }
 
@@ -97,7 +97,7 @@ impl From<&Link> for RecordLink {
 }
 
 fn record(reading: &Reading<'_>, params: RecordParams) -> Result<RecordPage, Problem> {
-    let uri = names::uri("uri", &params.uri)?;
+    let uri = names::uri(reading.snapshot, "uri", &params.uri)?;
     let row = visible(reading.snapshot, &uri)?.ok_or_else(|| {
         let asked = names::shown(uri.as_str());
         Problem::not_found(format!("there is no record `{asked}` (or not any more)"))

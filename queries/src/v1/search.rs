@@ -139,30 +139,61 @@ pub fn find(
     limit: Limit,
     cursor: Option<&str>,
 ) -> Result<Hits, Problem> {
-    let (snapshot, mode) = (reading.snapshot, query::Mode::from(mode));
-    let scope = [mode.name(), text];
-    let after = Listing::Search.resume(&scope, cursor)?.map(|key| place(&key)).transpose();
-    let after = after.map_err(|error| Problem::internal("reading a cursor of ours", &error))?;
+    let mode = query::Mode::from(mode);
     let query = Query::parse(mode, text).map_err(refused)?;
-    let searcher = snapshot.search();
-    let page = query::Page { after, limit: limit.get() };
+    let Found { hits, next } = found(reading, &query, &[mode.name(), text], limit.get(), cursor)?;
+    let highlighter = reading.snapshot.search().highlighter(&query);
+    let mut items = Vec::with_capacity(hits.hits.len());
+    for hit in &hits.hits {
+        items.extend(show(reading, &highlighter, hit)?);
+    }
+    let (total, complete) = (hits.total, hits.complete);
+    Ok(Hits { epoch: reading.snapshot.epoch().0, total, complete, items, next })
+}
+
+/// What a query finds.
+pub(crate) struct Found {
+    /// A page of it.
+    pub(crate) hits: query::Hits,
+    /// The cursor of the next page.
+    pub(crate) next: Option<String>,
+}
+
+/// A page of what a query finds, where `scope` is all that it was made of.
+pub(crate) fn found(
+    reading: &Reading<'_>,
+    query: &Query,
+    scope: &[&str],
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Found, Problem> {
+    let snapshot = reading.snapshot;
+    let after = Listing::Search.resume(scope, cursor)?.map(|key| place(&key)).transpose();
+    let after = after.map_err(|error| Problem::internal("reading a cursor of ours", &error))?;
     let text_of = |uri: &Uri| snapshot.record(uri).ok().flatten().map(|row| row.record.text.clone());
-    let found = searcher.search(&query, &page, &text_of).map_err(|error| match error {
+    let page = query::Page { after, limit };
+    let hits = snapshot.search().search(query, &page, &text_of).map_err(|error| match error {
         SearchError::Query(error) => refused(error),
         error => Problem::internal("searching", &error),
     })?;
-    let highlighter = searcher.highlighter(&query);
-    let mut items = Vec::with_capacity(found.hits.len());
-    for hit in &found.hits {
-        items.extend(show(reading, &highlighter, hit)?);
-    }
-    let next = found.next.map(|cursor| {
+    let next = hits.next.as_ref().map(|cursor| {
         let mut key = KeyWriter::new();
         key.u64(cursor.rank).text(cursor.uri.as_str());
-        Listing::Search.cursor(&scope, &key.into_bytes())
+        Listing::Search.cursor(scope, &key.into_bytes())
     });
-    let (total, complete) = (found.total, found.complete);
-    Ok(Hits { epoch: snapshot.epoch().0, total, complete, items, next })
+    Ok(Found { hits, next })
+}
+
+/// A filter, as the language has it: exactly this value.
+///
+/// # Errors
+/// There is no value, or one that the language can't say.
+pub(crate) fn filter(name: &str, value: &str) -> Result<String, Problem> {
+    match value.trim() {
+        "" => Err(Problem::parameter(name, "is empty")),
+        value if value.contains('"') => Err(Problem::parameter(name, "has a quotation mark in it")),
+        value => Ok(format!("{name}:\"{value}\"")),
+    }
 }
 
 fn place(key: &[u8]) -> Result<Cursor, DecodeError> {
@@ -170,7 +201,7 @@ fn place(key: &[u8]) -> Result<Cursor, DecodeError> {
     Ok(Cursor { rank: key.u64()?, uri: key.text()?.into() })
 }
 
-fn refused(error: QueryError) -> Problem {
+pub(crate) fn refused(error: QueryError) -> Problem {
     Problem::parameter_at("q", error.message, error.at)
 }
 

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
-use springline_model::{Context, NodeName, Timestamp, Uri, rows::NoteMeta};
+use springline_model::{Context, NodeName, Rev, Timestamp, Uri, rows::NoteMeta};
 use std::borrow::Cow;
 
 /// A time, as RFC 3339 in UTC with milliseconds.
@@ -26,6 +26,32 @@ impl JsonSchema for Time {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// The version of a repository, as a TID: 13 digits that sort as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tid(pub Rev);
+
+impl Serialize for Tid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
+        let digit = |place: u32| char::from(DIGITS[(self.0.0 >> (5 * place)) as usize % 32]);
+        serializer.collect_str(&(0..13).rev().map(digit).collect::<String>())
+    }
+}
+
+impl JsonSchema for Tid {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Tid".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[2-7a-z]{13}$" })
     }
 }
 
@@ -78,5 +104,17 @@ impl From<Context> for Place {
             Context::Code => Self::Code,
             Context::Comment => Self::Comment,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_tids() {
+        let tid = |number| serde_json::to_value(Tid(Rev(number))).unwrap();
+        assert_eq!((tid(0), tid(33)), ("2222222222222".into(), "2222222222233".into()));
+        assert_eq!(tid(u64::MAX >> 1), "bzzzzzzzzzzzz");
     }
 }

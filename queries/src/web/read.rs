@@ -14,21 +14,14 @@ use springline_model::{
 use springline_sinks::Scan;
 use std::{collections::BTreeSet, sync::Arc};
 
+pub(crate) use v1::list::key;
+
 /// How much text one page reads while it holds a snapshot.
 pub(crate) const MAX_NOTE_BYTES: u64 = 1024 * 1024;
 
 /// The first rows under a key prefix.
 pub(crate) fn first<R: Row>(reading: &Reading<'_>, prefix: Vec<u8>, limit: usize) -> Result<Vec<R>, Problem> {
     Ok(reading.snapshot.scan(&Scan { prefix, after: None, reverse: false, limit })?)
-}
-
-/// A key or prefix of texts.
-pub(crate) fn key(parts: &[&str]) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    for part in parts {
-        key.text(part);
-    }
-    key.into_bytes()
 }
 
 /// The node that a path means, with its row if there is such a node: it has a note, or something links to it.

@@ -5,10 +5,14 @@
 mod agora;
 mod description;
 mod hostile;
+mod links;
+mod names;
+mod network;
 mod operation;
 mod pages;
 mod paging;
 mod reads;
 mod search;
 mod support;
+mod threads;
 mod writes;

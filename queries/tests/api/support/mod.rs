@@ -1,9 +1,10 @@
 //! A server with a small world behind it.
 
+pub(crate) mod network;
 mod world;
 mod written;
 
-pub(crate) use world::{World, link, note};
+pub(crate) use world::{State, World, link, note, shown};
 pub(crate) use written::written;
 
 use async_trait::async_trait;
@@ -173,6 +174,13 @@ impl Site {
     pub(crate) async fn garden() -> Self {
         let site = Self::start().await;
         site.world.change(world::garden);
+        site
+    }
+
+    /// A world with a small network in it.
+    pub(crate) async fn network() -> Self {
+        let site = Self::start().await;
+        site.world.change(network::network);
         site
     }
 

@@ -1,5 +1,6 @@
 //! Records, and the rows that the views would hold of them, made naively.
 
+use super::network::{self, Network};
 use parking_lot::Mutex;
 use springline_model::{
     AccountStatus, Context, Epoch, EpochCommit, Link, LinkPath, NodeName, Quarantined, Record, Rev, Row,
@@ -29,6 +30,7 @@ pub(crate) struct State {
     pub(crate) quarantine: Vec<Quarantined>,
     pub(crate) notifications: Vec<NotificationRow>,
     pub(crate) top: Vec<TopRow>,
+    pub(crate) network: Network,
 }
 
 impl State {
@@ -183,13 +185,17 @@ pub(crate) fn garden(state: &mut State) {
     }
 }
 
-fn shown(state: &State) -> impl Iterator<Item = &Record> {
-    state.records.values().filter(|record| !state.hidden.contains(record.uri.authority()))
+pub(crate) fn shown(state: &State) -> impl Iterator<Item = &Record> {
+    state
+        .records
+        .values()
+        .filter(|record| !state.hidden.contains(record.uri.authority()) && state.network.shows(record))
 }
 
 fn postings(state: &State) -> BTreeSet<PostingsRow> {
     let mut analyzer = Analyzer::new();
-    shown(state).map(|record| analyzer.analyse(record, &SourceId::new("gardens"))).collect()
+    let records = shown(state).filter(|record| record.has_content());
+    records.map(|record| analyzer.analyse(record, &SourceId::new("gardens"))).collect()
 }
 
 fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
@@ -210,8 +216,10 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
     let mut authors: BTreeMap<Uri, AuthorRow> = BTreeMap::new();
     for record in shown(state) {
         let note = NoteMeta::of(record);
-        rows.add(&LatestRow { note: note.clone() });
-        rows.add(&AuthorNoteRow { note: note.clone() });
+        if record.has_content() {
+            rows.add(&LatestRow { note: note.clone() });
+            rows.add(&AuthorNoteRow { note: note.clone() });
+        }
         if let Some(node) = &record.node {
             rows.add(&SubnodeRow { node: node.clone(), note: note.clone() });
             nodes.entry(node.clone()).or_default()[0].push(record.author.clone());
@@ -264,14 +272,15 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
         let source = SourceId::new("gardens");
         rows.add(&SourceRow { source, kind: "note".into(), records, links: 7, bytes: 9 });
     }
+    network::rows(state, &mut rows);
     rows.0
 }
 
 #[derive(Default)]
-struct Rows(BTreeSet<(Table, Vec<u8>, Vec<u8>)>);
+pub(crate) struct Rows(BTreeSet<(Table, Vec<u8>, Vec<u8>)>);
 
 impl Rows {
-    fn add<R: Row>(&mut self, row: &R) {
+    pub(crate) fn add<R: Row>(&mut self, row: &R) {
         self.0.insert((R::TABLE, row.key_bytes(), row.value_bytes()));
     }
 }

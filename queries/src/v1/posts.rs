@@ -1,0 +1,118 @@
+//! A post, as feeds and threads show it.
+
+use super::{
+    counts::{self, PARENT, RecordCounts},
+    list, names,
+    shape::Time,
+};
+use crate::problem::Problem;
+use schemars::JsonSchema;
+use serde::Serialize;
+use springline_model::{Record, Uri, record::attr, rows::LabelRow};
+use springline_sinks::{Scan, Snapshot};
+
+/// The most labels on one subject that are looked at.
+const MAX_LABELS: usize = 200;
+
+/// A record that says something, with who says it and what is done to it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Post {
+    /// Its identity.
+    #[schemars(with = "String")]
+    pub uri: Uri,
+    /// The version of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cid: Option<String>,
+    /// What it is: `app.bsky.feed.post`, ….
+    pub kind: String,
+    /// Who said it.
+    #[schemars(with = "String")]
+    pub author: Uri,
+    /// Their handle, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// When it was said, by itself, but not later than it was seen.
+    pub at: Time,
+    /// Its title, if it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// Its text, exactly as it is.
+    pub text: String,
+    /// Its languages, ISO 639-1.
+    pub langs: Vec<String>,
+    /// Its tags, without `#`.
+    pub tags: Vec<String>,
+    /// What it answers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub answers: Option<Uri>,
+    /// What is done to it.
+    pub counts: RecordCounts,
+    /// Labels in force on it.
+    pub labels: Vec<LabelShown>,
+}
+
+/// What somebody says of an account or a record without owning it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LabelShown {
+    /// Who says it.
+    #[schemars(with = "String")]
+    pub src: Uri,
+    /// What is said.
+    pub val: String,
+    /// Since when.
+    pub at: Time,
+    /// Until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+impl Post {
+    /// Of a record that may be seen.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn of(snapshot: &Snapshot<'_>, record: &Record) -> Result<Self, Problem> {
+        let cid = record.attrs.get(attr::CID).cloned();
+        Ok(Self {
+            handle: names::handle_of(snapshot, &record.author)?,
+            counts: counts::of_record(snapshot, &record.uri)?,
+            labels: labels(snapshot, &record.uri, cid.as_deref())?,
+            answers: parent(record).cloned(),
+            uri: record.uri.clone(),
+            cid,
+            kind: record.kind.clone(),
+            author: record.author.clone(),
+            at: Time(record.at),
+            title: record.title.clone(),
+            text: record.text.clone(),
+            langs: record.langs.clone(),
+            tags: record.tags.clone(),
+        })
+    }
+}
+
+/// What a record answers to.
+#[must_use]
+pub fn parent(record: &Record) -> Option<&Uri> {
+    record.links.iter().find(|link| link.path.as_str() == PARENT).map(|link| &link.target)
+}
+
+/// The labels in force on a subject; of a record those on all of its versions and on this one.
+///
+/// # Errors
+/// The store can't be read.
+pub fn labels(snapshot: &Snapshot<'_>, subject: &Uri, cid: Option<&str>) -> Result<Vec<LabelShown>, Problem> {
+    let scan = Scan { prefix: list::key(&[subject.as_str()]), limit: MAX_LABELS, ..Scan::default() };
+    let labels = snapshot.scan(&scan)?.into_iter().map(|LabelRow(label)| label);
+    let counts = labels.filter(|label| {
+        label.is_in_force() && label.cid.as_deref().is_none_or(|version| Some(version) == cid)
+    });
+    let shown = counts.map(|label| LabelShown {
+        src: label.src,
+        val: label.val,
+        at: Time(label.cts),
+        until: label.exp.map(Time),
+    });
+    Ok(shown.collect())
+}

@@ -1,0 +1,163 @@
+//! Counts, feeds and accounts of the network.
+
+use crate::support::{
+    Site, State,
+    network::{did, label, post, post_uri, record},
+    shown,
+};
+use serde_json::{Value, json};
+use springline_model::{Hosting, Record, rows::Order};
+
+fn count(state: &State, kind: &str, path: &str, target: &str) -> u64 {
+    let links = |record: &&Record| {
+        record.kind == kind
+            && record.links.iter().any(|l| l.path.as_str() == path && l.target.as_str() == target)
+    };
+    let mut authors: Vec<&str> = shown(state).filter(links).map(|record| record.author.as_str()).collect();
+    authors.sort_unstable();
+    authors.dedup();
+    authors.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts() {
+    let site = Site::network().await;
+    let mut state = State::default();
+    site.world.change(|world| state = world.clone());
+    let target = post_uri("alice/p1");
+    let got = site.get("/v1/counts/at://alice.example/app.bsky.feed.post/p1").await.json();
+    let expected = json!({
+        "epoch": 2, "uri": target,
+        "likes": count(&state, "app.bsky.feed.like", ".subject.uri", &target),
+        "reposts": count(&state, "app.bsky.feed.repost", ".subject.uri", &target),
+        "replies": count(&state, "app.bsky.feed.post", ".reply.parent.uri", &target),
+        "quotes": count(&state, "app.bsky.feed.post", ".embed.record.uri", &target),
+    });
+    assert_eq!(got, expected);
+    assert_eq!((&got["likes"], &got["replies"]), (&json!(3), &json!(2)));
+    let followers = count(&state, "app.bsky.graph.follow", ".subject", &did("alice"));
+    let records = shown(&state).filter(|record| record.author.as_str() == did("alice")).count();
+    for who in ["alice.example", "did:plc:alice", "?uri=did:plc:alice"] {
+        let path =
+            if who.starts_with('?') { format!("/v1/counts{who}") } else { format!("/v1/counts/{who}") };
+        let got = site.get(&path).await.json();
+        assert_eq!(
+            got,
+            json!({ "epoch": 2, "uri": did("alice"), "followers": followers, "records": records })
+        );
+    }
+    site.get("/v1/counts/node:x").await.problem(400, "malformed-query");
+    site.get("/v1/counts/nobody.example").await.problem(404, "not-found");
+    // What an account did goes with it.
+    site.world.change(|state| {
+        state.network.hosting.insert("at://did:plc:bob/".into(), Hosting::Deactivated);
+    });
+    assert_eq!(site.get(&format!("/v1/counts/{target}")).await.json()["likes"], 2);
+}
+
+/// The posts that a feed lists, newest first.
+fn feed<'a>(state: &'a State, takes: impl Fn(&Record) -> bool) -> Vec<&'a str> {
+    let mut posts: Vec<&Record> = shown(state)
+        .filter(|record| record.kind == "app.bsky.feed.post" && record.has_content() && takes(record))
+        .collect();
+    posts.sort_by_key(|record| (std::cmp::Reverse(record.at), record.uri.clone()));
+    posts.into_iter().map(|record| record.uri.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feeds() {
+    let site = Site::network().await;
+    let mut state = State::default();
+    site.world.change(|world| {
+        for number in 0..40 {
+            let (lang, tag) = (["en", "de"][number % 2], ["garden", "other"][number % 3 / 2]);
+            let value = json!({ "text": "more", "langs": [lang], "tags": [tag] });
+            let path = format!("u{}/app.bsky.feed.post/n{number}", number % 3);
+            world.put(record(&path, 5000 + number as i64 / 4, &value, vec![]));
+        }
+        world.put(crate::support::note("g/x.md", 9000, "a note", vec![]));
+        world.put(record("u1/app.bsky.feed.post/image", 9000, &json!({}), vec![]));
+        state = world.clone();
+    });
+    let author = |record: &Record, name: &str| record.author.as_str() == did(name);
+    let lang = |record: &Record, lang: &str| record.langs.iter().any(|known| known == lang);
+    let tag = |record: &Record, tag: &str| record.tags.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    let cases: Vec<(&str, Vec<&str>)> = vec![
+        ("latest?", feed(&state, |_| true)),
+        ("latest?lang=de", feed(&state, |record| lang(record, "de"))),
+        ("author?actor=bob.example", feed(&state, |record| author(record, "bob"))),
+        ("author?actor=did:plc:u1&lang=en", feed(&state, |r| author(r, "u1") && lang(r, "en"))),
+        ("author?actor=did:plc:mallory", vec![]),
+        ("tag?tag=garden", feed(&state, |record| tag(record, "garden"))),
+        ("tag?tag=%23OTHER&lang=DE", feed(&state, |record| tag(record, "other") && lang(record, "de"))),
+    ];
+    for (path, expected) in cases {
+        for limit in [1, 7, 100] {
+            let found = site.all(&format!("/v1/feeds/{path}&limit={limit}"), "uri").await;
+            assert_eq!(found, expected, "{path} {limit}");
+        }
+    }
+    assert_eq!(site.get("/v1/feeds/latest?kind=note").await.items("text"), ["a note"]);
+    let hot = |order: Order| {
+        let rows = state.network.hot.iter().filter(move |row| row.order == order);
+        rows.map(|row| row.uri.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(site.all("/v1/feeds/trending?limit=1", "uri").await, hot(Order::Trending));
+    assert_eq!(site.all("/v1/feeds/trending?window=24h", "uri").await, hot(Order::Day));
+    assert_eq!(site.get("/v1/feeds/trending?window=1h").await.items("uri").len(), 0);
+    let first = site.get("/v1/feeds/author?actor=alice.example").await.json()["items"][1].clone();
+    assert_eq!((&first["uri"], &first["handle"]), (&json!(post_uri("alice/p1")), &json!("alice.example")));
+    assert_eq!((&first["counts"]["likes"], &first["labels"][0]["val"]), (&json!(3), &json!("pretty")));
+    assert_eq!((&first["cid"], &first["langs"]), (&json!("cid-alice-p1"), &json!(["en"])));
+    for wrong in ["none?", "author?", "tag?", "tag?tag=a%22b", "trending?window=1y", "latest?limit=101"] {
+        site.get(&format!("/v1/feeds/{wrong}")).await.problem(400, "malformed-query");
+    }
+    let page = site.get("/v1/feeds/latest?limit=1").await.json();
+    let cursor = page["next"].as_str().unwrap();
+    site.get(&format!("/v1/feeds/latest?lang=de&cursor={cursor}")).await.problem(400, "malformed-cursor");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actors() {
+    let site = Site::network().await;
+    let alice = site.get("/v1/actors/alice.example").await.json();
+    assert_eq!((&alice["did"], &alice["handle"]), (&json!(did("alice")), &json!("alice.example")));
+    assert_eq!((&alice["pds"], &alice["hosting"]), (&json!("https://pds.example"), &json!("active")));
+    let profile = json!({
+        "displayName": "Alice", "description": "I garden.", "avatar": "bafkavatar", "banner": null,
+    });
+    assert_eq!((&alice["profile"], alice["rev"].as_str().unwrap().len()), (&profile, 13));
+    assert_eq!(alice["counts"]["followers"], 2);
+    assert_eq!(alice["labels"][0]["val"], "gardener");
+    assert_eq!(alice["desynchronized"], false);
+    let dan = site.get("/v1/actors/did:plc:dan").await.json();
+    assert_eq!(
+        (&dan["handle"], &dan["profile"], &dan["desynchronized"]),
+        (&Value::Null, &Value::Null, &json!(true))
+    );
+    // Whoever is hidden: only why.
+    site.world.change(|state| {
+        state.hidden.insert("at://did:plc:bob/".into());
+        state.network.labels.push(label(&did("carol"), "!takedown", true));
+    });
+    for (who, why) in
+        [("mallory.example", "takendown"), ("bob.example", "hidden"), ("did:plc:carol", "labelled")]
+    {
+        let problem = site.get(&format!("/v1/actors/{who}")).await.problem(404, "not-found");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.ends_with(&format!("is not shown: {why}")), "{detail}");
+        assert!(!detail.contains("Mal"), "{detail}");
+    }
+    for status in [Hosting::Suspended, Hosting::Deactivated, Hosting::Deleted, Hosting::Inactive] {
+        site.world.change(|state| {
+            state.network.hosting.insert("at://did:plc:dan/".into(), status);
+        });
+        let problem = site.get("/v1/actors/did:plc:dan").await.problem(404, "not-found");
+        assert!(problem["detail"].as_str().unwrap().ends_with(status.name()), "{problem}");
+    }
+    site.get("/v1/actors/did:plc:nobody").await.problem(404, "not-found");
+    site.get("/v1/actors/nobody.example").await.problem(404, "not-found");
+    site.get("/v1/actors/gardener").await.problem(404, "not-found");
+    site.world.change(|state| state.put(post("zoe/p", 1, "x", vec![])));
+    assert_eq!(site.get("/v1/actors/did:plc:zoe").await.json()["handle"], Value::Null);
+}
