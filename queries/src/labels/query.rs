@@ -68,9 +68,9 @@ fn labels(reading: &Reading<'_>, params: LabelsParams) -> Result<Labels, Problem
     }
     patterns.sort_unstable();
     patterns.dedup();
-    let sources: Vec<&str> = params.sources.split_whitespace().collect();
-    let wanted =
-        |label: &Label| label.is_in_force() && (sources.is_empty() || sources.contains(&label.src.as_str()));
+    let sources = &params.sources;
+    let by_wanted = |label: &Label| sources.is_empty() || sources.iter().any(|src| label.src.as_str() == src);
+    let wanted = |label: &Label| label.is_in_force() && by_wanted(label);
     // Behind the last label shown, in the order of patterns and then of keys.
     let (asked, by) = (params.uri_patterns.join(" "), sources.join(" "));
     let scope = [asked.as_str(), by.as_str()];
