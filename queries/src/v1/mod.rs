@@ -4,6 +4,7 @@
 pub mod actors;
 pub mod authors;
 pub mod backlinks;
+pub mod collections;
 pub mod counts;
 pub mod epochs;
 pub mod feeds;
@@ -21,6 +22,7 @@ pub mod quarantine;
 pub mod rankings;
 pub mod records;
 pub mod related;
+pub mod repos;
 pub mod search;
 pub mod shape;
 pub mod sources;
@@ -46,6 +48,8 @@ pub(crate) fn routes(routes: &mut Routes) {
     counts::routes(routes);
     threads::routes(routes);
     feeds::routes(routes);
+    collections::routes(routes);
+    repos::routes(routes);
     sources::routes(routes);
     quarantine::routes(routes);
     moderation::routes(routes);
