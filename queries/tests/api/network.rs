@@ -213,3 +213,27 @@ async fn repositories_and_gaps() {
     assert_eq!((gaps.items("from"), gaps.items("to")), (vec!["10".into()], vec!["20".into()]));
     assert_eq!(gaps.items("reason"), ["the relay was away"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications() {
+    let site = Site::network().await;
+    let mine = "/v1/notifications?recipient=alice.example";
+    let got = site.get(mine).await;
+    // Follows are muted; the first like and the answer were seen.
+    assert_eq!(got.items("reason"), ["like", "like", "reply"]);
+    let page = got.json();
+    let read: Vec<bool> =
+        page["items"].as_array().unwrap().iter().map(|item| item["is_read"].as_bool().unwrap()).collect();
+    assert_eq!(read, [false, true, true]);
+    assert_eq!((&page["unread"], &page["seen"]), (&json!(1), &json!("1970-01-01T00:18:25.000Z")));
+    assert_eq!(page["items"][2]["text"], "An answer by bob");
+    assert!(page["items"][0]["text"].is_null());
+    assert_eq!(site.all(&format!("{mine}&limit=1"), "reason").await.len(), 3);
+    assert_eq!(site.all(&format!("{mine}&unread=true&limit=1"), "actor").await, [did("carol")]);
+    assert_eq!(site.get(&format!("{mine}&reason=follow")).await.items("reason").len(), 0);
+    let none = site.get("/v1/notifications?recipient=bob.example").await.json();
+    assert_eq!((&none["unread"], &none["seen"]), (&json!(0), &Value::Null));
+    site.world.change(|state| state.network.inboxes.clear());
+    let all = site.get(mine).await.json();
+    assert_eq!((&all["unread"], all["items"].as_array().unwrap().len()), (&json!(4), 4));
+}
