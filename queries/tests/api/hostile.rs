@@ -37,6 +37,7 @@ const PATHS: &[&str] = &[
     "/links",
     "/links/distinct-dids",
     "/links/all",
+    "/xrpc/app.bsky.feed.searchPosts",
     "/xrpc/blue.microcosm.links.getBacklinks",
     "/xrpc/blue.microcosm.links.getManyToMany",
     "/xrpc/blue.microcosm.links.getManyToManyCounts",
@@ -69,6 +70,12 @@ const NAMES: &[&str] = &[
     "actor",
     "lang",
     "unread",
+    "since",
+    "until",
+    "domain",
+    "url",
+    "mentions",
+    "sort",
 ];
 
 /// Gardens and a network.
