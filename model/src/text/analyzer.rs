@@ -1,14 +1,15 @@
 //! From a record to its terms.
 
 use super::{
-    Lang, MAX_POSITIONS, MAX_TEXT_BYTES, MAX_TITLE_WORDS, MAX_WORDS, Segmenter, Shape, head,
+    Lang, MAX_POSITIONS, MAX_SEARCHED_LINKS, MAX_TEXT_BYTES, MAX_TITLE_WORDS, MAX_WORDS, Segmenter, Shape,
+    head,
     interner::Interner,
     language::Sample,
     stem::{StemCache, stem_language},
     term::{self, Filter},
 };
 use crate::{
-    Record, SourceId,
+    Link, LinkPath, Record, SourceId, Uri,
     node::stem,
     record::attr,
     rows::{PostingsRow, Terms, TermsBuilder},
@@ -248,9 +249,26 @@ fn filters(record: &Record, source: &SourceId, langs: &[Lang]) -> Vec<Vec<u8>> {
     filters.extend(record.node.iter().map(|node| Filter::Node.term(node.as_str())));
     filters.extend(langs.iter().map(|lang| Filter::Lang.term(lang.as_str())));
     filters.extend(record.tags.iter().map(|tag| Filter::Tag.term(tag)));
+    let pages = record.links.iter().map(|link| &link.target).filter(|target| is_page(target));
+    for page in pages.take(MAX_SEARCHED_LINKS) {
+        filters.extend([Filter::Domain.term(page.as_str()), Filter::Url.term(page.as_str())]);
+    }
+    let people = record.links.iter().filter(|link| is_mention(link)).map(|link| link.target.as_str());
+    filters.extend(people.take(MAX_SEARCHED_LINKS).map(|who| Filter::Mentions.term(who)));
     filters.sort_unstable();
     filters.dedup();
     filters
+}
+
+fn is_page(target: &Uri) -> bool {
+    matches!(target.scheme(), "http" | "https")
+}
+
+/// Whether a link names somebody: in gardens by its kind, on the AT Protocol network by the feature of a facet.
+fn is_mention(link: &Link) -> bool {
+    let path = link.path.as_str();
+    matches!(link.target.scheme(), "did" | "user")
+        && (path == LinkPath::MENTION || path.ends_with("#mention].did"))
 }
 
 /// A path without its extension.

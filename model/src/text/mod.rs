@@ -29,8 +29,10 @@
 //! no phrase runs from one into the next. The name is the file's, where the title says something else; it counts
 //! as title. The path is there to be found by (`journal 2021`) and weighs nothing.
 //!
-//! Limits: [`MAX_TEXT_BYTES`], [`MAX_WORDS`], [`MAX_WORD_BYTES`], [`MAX_TITLE_WORDS`], [`MAX_POSITIONS`]. A
-//! document that reaches one of the first three carries [`term::PARTIAL`], so that a search for raw text knows
+//! **Links** are filters: the pages that a record links to, their hosts, and whom it names.
+//!
+//! Limits: [`MAX_SEARCHED_LINKS`], [`MAX_TEXT_BYTES`], [`MAX_WORDS`], [`MAX_WORD_BYTES`], [`MAX_TITLE_WORDS`], [`MAX_POSITIONS`]. A
+//! document that reaches one of the first three of its text carries [`term::PARTIAL`], so that a search for raw text knows
 //! that the words do not tell everything.
 
 mod analyzer;
@@ -62,6 +64,9 @@ pub const MAX_WORD_BYTES: usize = 64;
 
 /// The part of a filter's value that is indexed and asked for, in bytes.
 pub const MAX_FILTER_BYTES: usize = 256;
+
+/// The links of a record that can be searched by: the first pages, and the first people named.
+pub const MAX_SEARCHED_LINKS: usize = 1_000;
 
 /// The positions of one word in one document that are kept: the first.
 pub const MAX_POSITIONS: usize = 65_535;

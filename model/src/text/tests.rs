@@ -122,6 +122,45 @@ fn names_filters_as_people_type_them() {
     assert_eq!(Filter::Author.term("did:plc:x"), b"adid:plc:x");
     assert_eq!(Filter::Node.term("[[Digital-Garden]]"), Filter::Node.term("node:digital garden"));
     assert_eq!(Filter::Tag.term("#TODO"), Filter::Tag.term("todo"));
+    for page in
+        ["example.org", "www.Example.org", "http://me@example.org:80/a?b", "https://www.example.org#x"]
+    {
+        assert_eq!(Filter::Domain.term(page), b"dexample.org", "{page}");
+    }
+    assert_eq!(Filter::Domain.term("https://[::1]:8080/x"), b"d[::1]");
+    assert_eq!(Filter::Url.term("https://Example.org/A/"), b"phttps://example.org/a");
+    assert_eq!(Filter::Mentions.term("@Ann"), b"muser:ann");
+}
+
+#[test]
+fn links_are_filters() {
+    let link = |path: &str, target: &str| crate::Link {
+        path: path.into(),
+        context: crate::Context::Prose,
+        target: target.into(),
+        span: crate::Span::default(),
+        label: None,
+        fragment: None,
+    };
+    let mut note = record("t", "");
+    note.links = vec![
+        link("url", "https://www.example.org/a"),
+        link(".embed.external.uri", "http://example.org/b"),
+        link("mention", "user:bob"),
+        link(".facets[].features[app.bsky.richtext.facet#mention].did", "did:plc:ann"),
+        link(".subject", "did:plc:not-named"),
+        link("wikilink", "node:x"),
+        link(".x", "ftp://example.net/"),
+    ];
+    let names = names(&analyse(&note));
+    let found: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| name.starts_with(['d', 'm', 'p'])).collect();
+    let urls = ["phttp://example.org/b", "phttps://www.example.org/a"];
+    assert_eq!(found[..3], ["dexample.org", "mdid:plc:ann", "muser:bob"]);
+    assert_eq!(found[3..], urls);
+    note.links = (0..5_000).map(|number| link("url", &format!("https://{number}.example/"))).collect();
+    let names = self::names(&analyse(&note));
+    assert_eq!(names.iter().filter(|name| name.starts_with('d')).count(), MAX_SEARCHED_LINKS);
 }
 
 use term::Filter;

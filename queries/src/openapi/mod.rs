@@ -28,7 +28,8 @@ Lists come in pages: pass a page's `next` as `cursor` to go on; a cursor stays r
 Errors are `application/problem+json` (RFC 9457).
 
 Identities are URIs as people read them: `garden://flancian/agora.md`, `node:digital garden`, `user:flancian`, \
-`tag:todo`, `https://example.org/`. Percent-encode them in paths and query strings.";
+`tag:todo`, `https://example.org/`, `did:plc:…`, `at://did:plc:…/app.bsky.feed.post/3k…`. Wherever a DID can stand a \
+handle can, too. Percent-encode them in paths and query strings. Under `/xrpc` errors are `{error, message}`.";
 
 /// The description in both forms.
 pub struct Spec {

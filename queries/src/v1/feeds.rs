@@ -16,7 +16,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use springline_model::rows::{AuthorNoteRow, HotRow, LatestRow, NoteMeta, Order};
-use springline_sinks::search::query::{self, Query};
+use springline_sinks::search::query::Mode;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -124,7 +124,7 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
         Feed::Tag => {
             let tag = search::filter("tag", &given("tag", &params.tag)?)?;
             let text = format!("{tag} {}", search::filter("kind", &kind)?);
-            let query = Query::parse(query::Mode::Ranked, &text).map_err(search::refused)?;
+            let query = search::parsed(reading, Mode::Ranked, &text)?;
             let (limit, cursor) = (params.limit.get(), params.cursor.as_deref());
             let found = search::found(reading, &query, &["tag", &text, &lang], limit, cursor)?;
             let items = found.hits.hits.into_iter().map(|hit| hit.uri).collect();

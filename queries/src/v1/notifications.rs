@@ -1,6 +1,11 @@
 //! Who must be told of what.
 
-use super::{list::List, names, shape::Time};
+use super::{
+    list::{self, List, MAX_EXAMINED},
+    names,
+    posts::clip,
+    shape::Time,
+};
 use crate::{
     answer::Reading,
     page::{Limit, Listing, Page},
@@ -10,10 +15,15 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Uri,
-    key::KeyWriter,
-    rows::{NotificationRow, Reason},
+    Row, Timestamp, Uri,
+    rows::{InboxRow, NotificationRow, Reason},
 };
+use springline_sinks::{Scan, Snapshot};
+
+/// The most of a causing record's text that is shown.
+const MAX_TEXT_BYTES: usize = 2 * 1024;
+/// The most unread ones that are counted.
+const MAX_UNREAD: usize = 1_000;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -23,7 +33,8 @@ pub(crate) fn routes(routes: &mut Routes) {
 
 /// What somebody should know, the newest first.
 ///
-/// A set: nothing comes twice, and what is taken back (a link removed) is gone from it.
+/// A set: nothing comes twice, and what is taken back (a link removed) is gone from it. What the recipient has muted is
+/// left out. `unread` counts what came after the time up to which they have `seen` it, at most 1,000.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NotificationsParams {
@@ -31,6 +42,9 @@ struct NotificationsParams {
     recipient: String,
     /// Only those for this reason.
     reason: Option<Why>,
+    /// Only those that came after what they have seen.
+    #[serde(default)]
+    unread: bool,
     /// The most items.
     #[serde(default)]
     limit: Limit,
@@ -60,6 +74,18 @@ impl<'de> Deserialize<'de> for Why {
     }
 }
 
+/// What somebody should know.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Notifications {
+    /// Up to when they have seen it, if they ever said so.
+    pub seen: Option<Time>,
+    /// How much came after that, of any reason that is not muted; at most 1,000.
+    pub unread: usize,
+    /// The notifications.
+    #[serde(flatten)]
+    pub page: Page<Notification>,
+}
+
 /// One thing that somebody should know.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Notification {
@@ -78,28 +104,89 @@ pub struct Notification {
     pub actor: Uri,
     /// The causing record's title.
     pub title: String,
+    /// The causing record's text, if it is of the network; at most 2,048 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Whether they have seen it.
+    pub is_read: bool,
 }
 
-impl From<NotificationRow> for Notification {
-    fn from(row: NotificationRow) -> Self {
+impl Notification {
+    fn of(row: NotificationRow, seen: Timestamp) -> Self {
         let NotificationRow { at, reason, source, subject, actor, title, .. } = row;
-        Self { at: Time(at), reason: Why(reason), source, subject, actor, title }
+        let is_read = at <= seen;
+        Self { at: Time(at), reason: Why(reason), source, subject, actor, title, text: None, is_read }
     }
 }
 
-fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<Page<Notification>, Problem> {
-    let recipient = names::person(reading.snapshot, "recipient", &params.recipient)?;
+/// What somebody has said of their notifications.
+struct Inbox {
+    seen: Timestamp,
+    muted: u64,
+}
+
+impl Inbox {
+    fn of(snapshot: &Snapshot<'_>, who: &Uri) -> Result<Self, Problem> {
+        let row: Option<InboxRow> = snapshot.get(&list::key(&[who.as_str()]))?;
+        Ok(row.map_or(Self { seen: Timestamp(i64::MIN), muted: 0 }, |row| Self {
+            seen: row.seen,
+            muted: row.muted,
+        }))
+    }
+
+    const fn takes(&self, reason: Reason) -> bool {
+        self.muted & reason.bit() == 0
+    }
+
+    /// How many came after what was seen.
+    fn unread(&self, snapshot: &Snapshot<'_>, who: &Uri) -> Result<usize, Problem> {
+        const CHUNK: usize = 200;
+        let (prefix, mut after) = (list::key(&[who.as_str()]), None);
+        let (mut unread, mut examined) = (0, 0);
+        while examined < MAX_EXAMINED {
+            let scan = Scan { prefix: prefix.clone(), after, reverse: false, limit: CHUNK };
+            let rows: Vec<NotificationRow> = snapshot.scan(&scan)?;
+            let new = rows.iter().take_while(|row| row.at > self.seen);
+            unread += new.clone().filter(|row| self.takes(row.reason)).count();
+            if new.count() < CHUNK || unread >= MAX_UNREAD {
+                break;
+            }
+            examined += CHUNK;
+            after = rows.last().map(Row::key_bytes);
+        }
+        Ok(unread.min(MAX_UNREAD))
+    }
+}
+
+fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<Notifications, Problem> {
+    let snapshot = reading.snapshot;
+    let recipient = names::person(snapshot, "recipient", &params.recipient)?;
+    let inbox = Inbox::of(snapshot, &recipient)?;
     let reason = params.reason.map(|reason| reason.0.name().to_owned()).unwrap_or_default();
-    let mut prefix = KeyWriter::new();
-    prefix.text(recipient.as_str());
     let list = List {
         listing: Listing::Notifications,
-        scope: &[recipient.as_str(), &reason],
-        prefix: prefix.into_bytes(),
+        scope: &[recipient.as_str(), &reason, if params.unread { "unread" } else { "" }],
+        prefix: list::key(&[recipient.as_str()]),
         limit: params.limit,
         cursor: params.cursor.as_deref(),
     };
-    list.page(reading, |row: NotificationRow| {
-        params.reason.is_none_or(|reason| reason.0 == row.reason).then(|| row.into())
-    })
+    let mut all_new = true;
+    let mut page = list.page(reading, |row: NotificationRow| {
+        all_new &= row.at > inbox.seen;
+        let is_asked_for = params.reason.is_none_or(|reason| reason.0 == row.reason)
+            && inbox.takes(row.reason)
+            && (!params.unread || row.at > inbox.seen);
+        is_asked_for.then(|| Notification::of(row, inbox.seen))
+    })?;
+    if params.unread && !all_new {
+        page.next = None; // what follows is older still
+    }
+    for item in page.items.iter_mut().filter(|item| item.source.scheme() == "at") {
+        // It may be seen: it comes from a view.
+        let record = snapshot.record(&item.source)?.map(|row| row.record);
+        let text = record.filter(|record| !record.text.is_empty());
+        item.text = text.map(|record| clip(&record.text, MAX_TEXT_BYTES).to_owned());
+    }
+    let seen = (inbox.seen.0 > i64::MIN).then_some(Time(inbox.seen));
+    Ok(Notifications { seen, unread: inbox.unread(snapshot, &recipient)?, page })
 }

@@ -13,6 +13,8 @@ use springline_sinks::{Scan, Snapshot};
 
 /// The most labels on one subject that are looked at.
 const MAX_LABELS: usize = 200;
+/// The most of a text that is shown: more than any post can have.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// A record that says something, with who says it and what is done to it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -36,8 +38,11 @@ pub struct Post {
     /// Its title, if it has one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// Its text, exactly as it is.
+    /// Its text, exactly as it is; at most 16 KiB.
     pub text: String,
+    /// There is more text: `/v1/records` has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// Its languages, ISO 639-1.
     pub langs: Vec<String>,
     /// Its tags, without `#`.
@@ -84,12 +89,19 @@ impl Post {
             kind: record.kind.clone(),
             author: record.author.clone(),
             at: Time(record.at),
-            title: record.title.clone(),
-            text: record.text.clone(),
+            title: clip(&record.title, MAX_TEXT_BYTES).to_owned(),
+            text: clip(&record.text, MAX_TEXT_BYTES).to_owned(),
+            cut: record.text.len() > MAX_TEXT_BYTES,
             langs: record.langs.clone(),
             tags: record.tags.clone(),
         })
     }
+}
+
+/// The beginning of a text, of whole characters.
+#[must_use]
+pub fn clip(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// What a record answers to.

@@ -1,10 +1,10 @@
 //! Where was this said.
 
-use super::shape::Time;
+use super::{names, shape::Time};
 use crate::{
     answer::Reading,
     page::{Limit, Listing},
-    problem::Problem,
+    problem::{Kind, Problem},
     routes::Routes,
 };
 use schemars::JsonSchema;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     NodeName, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
+    text::term::Filter,
 };
 use springline_sinks::search::{
     SearchError,
@@ -22,14 +23,15 @@ use std::ops::Range;
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Search");
-    routes.view("/v1/search", search);
+    routes.view("/v1/search", search).may(Kind::NotFound);
 }
 
 /// Records that hold some words, the best first.
 ///
 /// In `ranked` mode the query is a small language: `digital garden` (both words, in any form), `"digital garden"` (the
-/// phrase), `gard*`, `a OR b`, `NOT a` or `-a`, parentheses, `title:word`, and the filters `author:` `node:` `source:`
-/// `tag:` `kind:` `lang:` `since:` `until:` (`since:2024-05`). Scores are BM25; without words the newest come first.
+/// phrase), `gard*`, `a OR b`, `NOT a` or `-a`, parentheses, `title:word`, and the filters `author:` `mentions:` (a name, a
+/// handle or a DID), `node:` `source:` `tag:` `kind:` `lang:` `url:` `domain:` (links there) `since:` `until:`
+/// (`since:2024-05`). Scores are BM25; without words the newest come first.
 ///
 /// A malformed query is a 400 that says what is wrong and at which byte of `q`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,7 +142,7 @@ pub fn find(
     cursor: Option<&str>,
 ) -> Result<Hits, Problem> {
     let mode = query::Mode::from(mode);
-    let query = Query::parse(mode, text).map_err(refused)?;
+    let query = parsed(reading, mode, text)?;
     let Found { hits, next } = found(reading, &query, &[mode.name(), text], limit.get(), cursor)?;
     let highlighter = reading.snapshot.search().highlighter(&query);
     let mut items = Vec::with_capacity(hits.hits.len());
@@ -149,6 +151,18 @@ pub fn find(
     }
     let (total, complete) = (hits.total, hits.complete);
     Ok(Hits { epoch: reading.snapshot.epoch().0, total, complete, items, next })
+}
+
+/// A query, with handles resolved.
+pub(crate) fn parsed(reading: &Reading<'_>, mode: query::Mode, text: &str) -> Result<Query, Problem> {
+    let mut query = Query::parse(mode, text).map_err(refused)?;
+    query.resolve(&mut |filter, value| match (filter, value.strip_prefix("user:")) {
+        (Filter::Author | Filter::Mentions, Some(name)) if name.contains('.') => {
+            names::person(reading.snapshot, "q", name).map(|person| Some(person.to_string()))
+        }
+        _ => Ok(None),
+    })?;
+    Ok(query)
 }
 
 /// What a query finds.

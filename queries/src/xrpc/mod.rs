@@ -3,10 +3,12 @@
 //! Unlike under `/v1` a parameter that is not known is passed over, as XRPC has it; errors are `{error, message}`.
 
 pub mod links;
+pub mod search_posts;
 
 use crate::routes::Routes;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
     links::routes(routes);
+    search_posts::routes(routes);
 }

@@ -56,7 +56,7 @@ async fn counts() {
 }
 
 /// The posts that a feed lists, newest first.
-fn feed<'a>(state: &'a State, takes: impl Fn(&Record) -> bool) -> Vec<&'a str> {
+fn feed(state: &State, takes: impl Fn(&Record) -> bool) -> Vec<&str> {
     let mut posts: Vec<&Record> = shown(state)
         .filter(|record| record.kind == "app.bsky.feed.post" && record.has_content() && takes(record))
         .collect();
@@ -160,4 +160,80 @@ async fn actors() {
     site.get("/v1/actors/gardener").await.problem(404, "not-found");
     site.world.change(|state| state.put(post("zoe/p", 1, "x", vec![])));
     assert_eq!(site.get("/v1/actors/did:plc:zoe").await.json()["handle"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collections() {
+    let site = Site::network().await;
+    let mut state = State::default();
+    site.world.change(|world| {
+        world.put(record("dan/app.bsky.feed.post/early", -5, &json!({ "text": "before 1970" }), vec![]));
+        world.put(record("dan/app.bsky.feed.post/late", 200_000, &json!({ "text": "later" }), vec![]));
+        state = world.clone();
+    });
+    let mut kinds: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    shown(&state).for_each(|record| *kinds.entry(&record.kind).or_default() += 1);
+    let mut kinds: Vec<(&str, u64)> = kinds.into_iter().collect();
+    let names = |kinds: &[(&str, u64)]| kinds.iter().map(|(kind, _)| (*kind).to_owned()).collect::<Vec<_>>();
+    for limit in [1, 3, 500] {
+        let found = site.all(&format!("/v1/collections?limit={limit}"), "kind").await;
+        assert_eq!(found, names(&kinds));
+    }
+    kinds.sort_by_key(|(kind, records)| (std::cmp::Reverse(*records), *kind));
+    for limit in [1, 3, 500] {
+        let found = site.all(&format!("/v1/collections?sort=records&limit={limit}"), "kind").await;
+        assert_eq!(found, names(&kinds));
+    }
+    let posts = site.get("/v1/collections/app.bsky.feed.post").await.json();
+    let count = kinds.iter().find(|(kind, _)| *kind == "app.bsky.feed.post").unwrap().1;
+    assert_eq!((&posts["records"], &posts["authors"]), (&json!(count), &json!(4)));
+    let days = ["1970-01-03", "1970-01-01", "1969-12-31"].map(|day| format!("{day}T00:00:00.000Z"));
+    assert_eq!(site.all("/v1/collections/app.bsky.feed.post?limit=1", "day").await, days);
+    assert_eq!(posts["items"][1]["records"], count - 2);
+    site.get("/v1/collections/a.b.none").await.problem(404, "not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_and_gaps() {
+    let site = Site::network().await;
+    let all = ["alice", "bob", "carol", "dan", "mallory"].map(did);
+    assert_eq!(site.all("/v1/repos?limit=2", "did").await, all);
+    assert_eq!(site.all("/v1/repos?state=desynchronized&limit=1", "did").await, [did("dan")]);
+    assert_eq!(site.all("/v1/repos?state=hidden", "did").await, [did("mallory")]);
+    let hidden = site.get("/v1/repos?state=hidden").await.json()["items"][0].clone();
+    // 2^53 in base 32.
+    let expected = json!({
+        "did": did("mallory"), "rev": "22c2222222222", "hosting": "takendown", "labelled": false,
+    });
+    assert_eq!(hidden, expected);
+    let dan = site.get("/v1/repos?state=desynchronized").await.json()["items"][0].clone();
+    assert_eq!(dan["desynchronized"], "222222222222b");
+    site.get("/v1/repos?state=lost").await.problem(400, "malformed-query");
+    let gaps = site.get("/v1/gaps").await;
+    assert_eq!((gaps.items("from"), gaps.items("to")), (vec!["10".into()], vec!["20".into()]));
+    assert_eq!(gaps.items("reason"), ["the relay was away"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications() {
+    let site = Site::network().await;
+    let mine = "/v1/notifications?recipient=alice.example";
+    let got = site.get(mine).await;
+    // Follows are muted; the first like and the answer were seen.
+    assert_eq!(got.items("reason"), ["like", "like", "reply"]);
+    let page = got.json();
+    let read: Vec<bool> =
+        page["items"].as_array().unwrap().iter().map(|item| item["is_read"].as_bool().unwrap()).collect();
+    assert_eq!(read, [false, true, true]);
+    assert_eq!((&page["unread"], &page["seen"]), (&json!(1), &json!("1970-01-01T00:18:25.000Z")));
+    assert_eq!(page["items"][2]["text"], "An answer by bob");
+    assert!(page["items"][0]["text"].is_null());
+    assert_eq!(site.all(&format!("{mine}&limit=1"), "reason").await.len(), 3);
+    assert_eq!(site.all(&format!("{mine}&unread=true&limit=1"), "actor").await, [did("carol")]);
+    assert_eq!(site.get(&format!("{mine}&reason=follow")).await.items("reason").len(), 0);
+    let none = site.get("/v1/notifications?recipient=bob.example").await.json();
+    assert_eq!((&none["unread"], &none["seen"]), (&json!(0), &Value::Null));
+    site.world.change(|state| state.network.inboxes.clear());
+    let all = site.get(mine).await.json();
+    assert_eq!((&all["unread"], all["items"].as_array().unwrap().len()), (&json!(4), 4));
 }

@@ -1,6 +1,12 @@
 //! `/v1/search`: what it finds is the index's matter; here is what it says of it over HTTP.
 
-use crate::support::{Site, note};
+use crate::support::{
+    Site, State, link,
+    network::{did, post_uri, record},
+    note, shown,
+};
+use serde_json::json;
+use springline_model::Record;
 use std::collections::BTreeSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,4 +85,137 @@ async fn pages_make_the_whole_answer() {
     });
     let rest = site.get(&format!("/v1/search?q=garden&limit=500&cursor={cursor}")).await.items("uri");
     assert!(rest.iter().all(|uri| !shown.contains(uri)));
+}
+
+/// Posts by several people with every mix of words, tags, languages and links.
+fn posts(state: &mut State) {
+    const MENTION: &str = ".facets[].features[app.bsky.richtext.facet#mention].did";
+    for number in 0..96_usize {
+        let (who, word) = (["alice", "bob", "mallory"][number % 3], ["moss", "fern"][number / 3 % 2]);
+        let lang = ["en", "pt"][number / 6 % 2];
+        let tags = [&["a"][..], &["b"], &["a", "b"], &[]][number / 12 % 4];
+        let value =
+            json!({ "text": format!("{word} {}", word.repeat(number % 5)), "langs": [lang], "tags": tags });
+        let mut links = vec![link(".embed.external.uri", &format!("https://www.e{}.example/P", number % 4))];
+        if number % 5 == 0 {
+            links.push(link(MENTION, &did("carol")));
+        }
+        state.put(record(
+            &format!("{who}/app.bsky.feed.post/w{number}"),
+            10_000 + number as i64 / 2,
+            &value,
+            links,
+        ));
+    }
+    state.put(note("g/moss.md", 20_000, "moss in a garden", vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_are_found_as_bluesky_does() {
+    let site = Site::network().await;
+    let mut state = State::default();
+    site.world.change(|world| {
+        posts(world);
+        state = world.clone();
+    });
+    let has = |record: &Record, target: &str| record.links.iter().any(|link| link.target.as_str() == target);
+    type Takes<'a> = Box<dyn Fn(&Record) -> bool + 'a>;
+    let cases: Vec<(&str, Takes<'_>)> = vec![
+        ("q=moss", Box::new(|r| r.text.split(' ').any(|word| word == "moss"))),
+        ("q=*", Box::new(|_| true)),
+        ("q=&author=bob.example", Box::new(|r| r.author.as_str() == did("bob"))),
+        ("q=&author=did:plc:mallory", Box::new(|_| false)),
+        ("q=fern&lang=pt-BR", Box::new(|r| r.text.starts_with("fern") && r.langs == ["pt"])),
+        ("q=&tag=a&tag=b", Box::new(|r| r.tags == ["a", "b"])),
+        ("q=&mentions=@carol.example", Box::new(|r| has(r, &did("carol")))),
+        ("q=&domain=e1.example", Box::new(|r| has(r, "https://www.e1.example/P"))),
+        ("q=&url=https://www.e2.example/P", Box::new(|r| has(r, "https://www.e2.example/P"))),
+        (
+            "q=moss&url=https://www.e2.example/P/&tag=a&lang=en",
+            Box::new(|r| {
+                r.text.starts_with("moss")
+                    && has(r, "https://www.e2.example/P")
+                    && r.langs == ["en"]
+                    && r.tags.contains(&"a".to_owned())
+            }),
+        ),
+        (
+            "q=&since=1970-01-01T02:46:50Z&until=1970-01-01T02:47:00Z",
+            Box::new(|r| (10_010..10_020).contains(&r.at.as_secs())),
+        ),
+        ("q=&until=1970-01-02", Box::new(|r| r.at.as_secs() < 86_400)),
+    ];
+    for (query, takes) in cases {
+        let is_post = |record: &&Record| record.kind == "app.bsky.feed.post" && takes(record);
+        let mut expected: Vec<&Record> = shown(&state).filter(is_post).collect();
+        expected.sort_by_key(|record| (std::cmp::Reverse(record.at), record.uri.clone()));
+        let expected: Vec<&str> = expected.into_iter().map(|record| record.uri.as_str()).collect();
+        for limit in [3, 100] {
+            let (mut found, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let path = format!("/xrpc/app.bsky.feed.searchPosts?{query}&limit={limit}{cursor}");
+                let got = site.get(&path).await;
+                assert_eq!(got.status, 200, "{path}: {}", got.text);
+                let page = got.json();
+                assert_eq!(page["hitsTotal"], expected.len());
+                let posts = page["posts"].as_array().unwrap();
+                found.extend(posts.iter().map(|post| post["uri"].as_str().unwrap().to_owned()));
+                let Some(next) = page["cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert_eq!(found, expected, "{query} {limit}");
+        }
+    }
+    let top = site.get("/xrpc/app.bsky.feed.searchPosts?q=moss&sort=top&limit=100").await.json();
+    let scored = site.get("/v1/search?q=moss%20kind:app.bsky.feed.post&limit=100").await;
+    let top: Vec<&str> =
+        top["posts"].as_array().unwrap().iter().map(|post| post["uri"].as_str().unwrap()).collect();
+    assert_eq!(top, scored.items("uri"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_as_bluesky_shows_it() {
+    let site = Site::network().await;
+    let page = site.get("/xrpc/app.bsky.feed.searchPosts?q=gardens").await.json();
+    let post = &page["posts"][0];
+    let expected = json!({
+        "uri": post_uri("alice/p1"), "cid": "cid-alice-p1",
+        "author": { "did": did("alice"), "handle": "alice.example" },
+        "record": { "$type": "app.bsky.feed.post", "text": "A first post about gardens", "langs": ["en"] },
+        "replyCount": 2, "repostCount": 1, "likeCount": 3, "quoteCount": 1,
+        "indexedAt": "1970-01-01T00:16:40.000Z",
+        "labels": [{
+            "src": did("labeler"), "uri": post_uri("alice/p1"), "val": "pretty", "cts": "1970-01-01T00:15:00.000Z",
+        }],
+    });
+    assert_eq!(*post, expected);
+    let by_nobody = site.get("/xrpc/app.bsky.feed.searchPosts?q=Look").await.json();
+    assert_eq!(by_nobody["posts"][0]["author"]["handle"], "handle.invalid");
+    for (query, status, error) in [
+        ("", 400, "InvalidRequest"),
+        ("q=(a", 400, "InvalidRequest"),
+        // Nothing gets out of the filters around it.
+        ("q=a)%20OR%20(b", 400, "InvalidRequest"),
+        ("q=a&since=yesterday", 400, "InvalidRequest"),
+        ("q=a&limit=101", 400, "InvalidRequest"),
+        ("q=a&tag=a%22b", 400, "InvalidRequest"),
+        ("q=a&author=nobody.example", 404, "NotFound"),
+    ] {
+        let got = site.get(&format!("/xrpc/app.bsky.feed.searchPosts?{query}")).await;
+        assert_eq!((got.status, &got.json()["error"]), (status, &json!(error)), "{query}: {}", got.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_in_queries() {
+    let site = Site::network().await;
+    let found = async |query: &str| site.get(&format!("/v1/search?q={query}")).await.items("uri");
+    assert_eq!(found("author:carol.example").await, found("author:did:plc:carol").await);
+    assert_eq!(found("-author:@bob.example%20answer").await, found("-author:did:plc:bob%20answer").await);
+    assert!(!found("author:carol.example").await.is_empty());
+    let named = found("(mentions:alice.example%20OR%20nothing)").await;
+    assert_eq!(named, ["at://did:plc:dan/app.bsky.feed.post/m1"]);
+    assert_eq!(found("domain:example.org").await, named);
+    assert_eq!(found("url:https://www.example.org/page").await, named);
+    site.get("/v1/search?q=author:nobody.example").await.problem(404, "not-found");
 }

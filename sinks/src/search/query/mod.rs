@@ -15,7 +15,8 @@
 //! | `gard*` | words that begin so |
 //! | `a OR b`, `NOT a`, `-a`, `( )` | `OR` binds weaker than the space between words |
 //! | `title:word`, `title:"two words"`, `title:pre*` | only in the title |
-//! | `author:` `node:` `source:` `tag:` `kind:` `lang:` | exactly so: `author:flancian`, `node:"digital garden"`, `tag:pre*` |
+//! | `author:` `node:` `source:` `tag:` `kind:` `lang:` `mentions:` | exactly so: `author:flancian`, `node:"digital garden"`, `tag:pre*` |
+//! | `url:` `domain:` | links to that page, or to any page of that host (`www.` or not) |
 //! | `since:` `until:` | from the start, to the end of a year, a month, a day (`2024`, `2024-05`, `2024-05-31`) or a time (RFC 3339) |
 //!
 //! Upper-case `AND`, `OR`, `NOT` are operators, in lower case words; what stands before a `:` and is no field is a
@@ -47,7 +48,10 @@ pub use rank::{Cursor, Hit, Hits, Page};
 pub(super) use tree::run;
 
 use serde::{Deserialize, Serialize};
-use springline_model::Timestamp;
+use springline_model::{
+    Timestamp,
+    text::term::{Filter, Meaning},
+};
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 use thiserror::Error;
 
@@ -134,6 +138,7 @@ impl QueryError {
 pub struct Query {
     mode: Mode,
     pub(super) root: Node,
+    pub(super) newest_first: bool,
 }
 
 impl Query {
@@ -159,7 +164,42 @@ impl Query {
                 format!("a query has at most {MAX_LEAVES} words, phrases and filters, this one {leaves}");
             return Err(QueryError::new(message, 0));
         }
-        Ok(Self { mode, root })
+        Ok(Self { mode, root, newest_first: false })
+    }
+
+    /// What this and another one both ask for.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.root = Node::And(vec![self.root, other.root]);
+        self
+    }
+
+    /// The newest come first, however well they match.
+    #[must_use]
+    pub const fn newest_first(mut self) -> Self {
+        self.newest_first = true;
+        self
+    }
+
+    /// Puts other values in the place of whole ones of filters: people type names that only the caller can resolve.
+    /// `resolve` gets a value as the index has it (`user:flancian`).
+    ///
+    /// # Errors
+    /// The first that `resolve` gives.
+    pub fn resolve<E>(
+        &mut self,
+        resolve: &mut impl FnMut(Filter, &str) -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
+        self.root.each_filter(&mut |term| {
+            let Some(meaning) = Meaning::of(term) else { return Ok(()) };
+            let filter = Filter::ALL.into_iter().find(|filter| filter.name() == meaning.field);
+            if let Some(filter) = filter
+                && let Some(value) = resolve(filter, meaning.value)?
+            {
+                *term = filter.term(&value);
+            }
+            Ok(())
+        })
     }
 
     /// How it was read.
@@ -184,6 +224,18 @@ impl Node {
             Self::And(nodes) | Self::Or(nodes) => nodes.iter().map(Self::leaves).sum(),
             Self::Not(node) => node.leaves(),
             Self::Leaf(_) => 1,
+        }
+    }
+
+    /// Shows each whole filter's term.
+    fn each_filter<E>(&mut self, visit: &mut impl FnMut(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter_mut().try_for_each(|node| node.each_filter(visit))
+            }
+            Self::Not(node) => node.each_filter(visit),
+            Self::Leaf(Leaf::Filter { term, prefix: false, .. }) => visit(term),
+            Self::Leaf(_) => Ok(()),
         }
     }
 

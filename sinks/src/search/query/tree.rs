@@ -24,7 +24,7 @@ pub(in crate::search) fn run(
     let mut run = Run { state, texts, complete: true };
     let scored = run.node(&query.root)?;
     let mut by_score = false;
-    query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words());
+    query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words() && !query.newest_first);
     rank::page(state, &scored, by_score, page, run.complete)
 }
 

@@ -65,7 +65,7 @@ impl Oracle {
 
     pub(super) fn search(&self, query: &Query) -> Vec<Hit> {
         let mut by_score = false;
-        query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words());
+        query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words() && !query.newest_first);
         let scores = self.node(&query.root);
         let mut hits: Vec<(u64, Hit)> = scores
             .into_iter()

@@ -2,7 +2,7 @@
 
 use crate::search::query::Mode;
 use proptest::{collection::vec, prelude::*, sample::select};
-use springline_model::{NodeName, Record, Timestamp, Uri, record::attr};
+use springline_model::{Context, Link, NodeName, Record, Span, Timestamp, Uri, record::attr};
 use std::collections::BTreeMap;
 
 /// Something that happens to an index.
@@ -80,6 +80,18 @@ fn change() -> impl Strategy<Value = (u8, Option<Record>)> {
             note.langs = vec![lang.to_owned()];
             note.tags = vec![tag.to_owned()];
             note.author = Uri::user(if number % 3 == 0 { "ann" } else { "bob" });
+            let link = |path: &str, target: String| Link {
+                path: path.into(),
+                context: Context::Prose,
+                target: target.into(),
+                span: Span::default(),
+                label: None,
+                fragment: None,
+            };
+            note.links = vec![
+                link("url", format!("https://www.Example{}.org/P{day}/", number % 2)),
+                link("mention", format!("user:u{}", number % 4)),
+            ];
             note
         });
         (number, note)
@@ -110,6 +122,8 @@ fn ranked() -> impl Strategy<Value = String> {
             "author:ann", "author:user:bob", "author:b*", "tag:todo", "tag:\"x y\"", "tag:#dra*", "kind:note", "lang:fr",
             "node:j/n3", "node:\"j/n1\"*", "source:Gardens", "since:1970-01-03", "until:1970-01-03", "since:1970",
             "until:1970-01", "since:1970-01-02T00:00:00Z", "title:c*", "\"j n3\"",
+            "domain:example1.org", "domain:www.example0.org", "domain:https://example1.org/p", "domain:ex*",
+            "url:https://www.example0.org/p2", "url:HTTPS://www.example1.org/P3/", "mentions:@u1", "mentions:user:u2",
         ]).prop_map(ToOwned::to_owned),
     ];
     leaf.prop_recursive(3, 10, 3, |inner| {
