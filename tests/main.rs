@@ -7,5 +7,6 @@ mod browser;
 mod dice;
 mod faults;
 mod git;
+mod labels;
 mod oracle;
 mod peer;

@@ -148,6 +148,13 @@ pub enum EventBody {
     },
     /// A stretch of an upstream was never seen.
     Gap(Box<Gap>),
+    /// The record is older than records are kept, and so is this version of it: a newer one stays.
+    Forget {
+        /// The version.
+        rev: Rev,
+        /// Which.
+        uri: Uri,
+    },
     /// The record is not in the whole repository that was fetched. Unlike a `Delete` it may be older than what is here.
     Missing {
         /// The repository's version.
@@ -170,7 +177,10 @@ impl EventBody {
     pub fn authority(&self) -> &str {
         match self {
             Self::Put { record, .. } | Self::Fetched { record, .. } => record.uri.authority(),
-            Self::Delete { uri, .. } | Self::Missing { uri, .. } | Self::Release { uri } => uri.authority(),
+            Self::Delete { uri, .. }
+            | Self::Missing { uri, .. }
+            | Self::Forget { uri, .. }
+            | Self::Release { uri } => uri.authority(),
             Self::Quarantine(row) => row.uri.authority(),
             Self::Account { authority, .. }
             | Self::Hosting { authority, .. }

@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Link, LinkPath, Record, Span, UriId,
     rows::{BacklinkCountRow, BacklinkRow, LinkerRow},
+    text::display::shown,
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 /// The longest snippet: what is pushed, as a whole where it fits.
 pub const SNIPPET_BYTES: usize = 2_048;
@@ -77,7 +78,11 @@ fn snippet(text: &str, link: &Link) -> String {
         return shorten(link.span.of(text).trim(), SNIPPET_BYTES);
     }
     let Span { start, end } = link.span;
-    line_around(text, start as usize..end as usize, LINE_BYTES)
+    let line = line_around(text, start as usize..end as usize, LINE_BYTES);
+    match shown(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(shown) => shown,
+    }
 }
 
 /// A row for every target, kind and path of every record of a repository, by author.

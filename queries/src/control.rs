@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use springline_model::{Epoch, Event, Timestamp};
+use springline_model::{Epoch, Event, Label, Timestamp, Uri};
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -30,11 +30,57 @@ pub trait Control: Send + Sync + 'static {
     /// The process is stopping, or the journal can't be written.
     async fn submit(&self, events: Vec<Event>) -> Result<Epoch, ControlError>;
 
+    /// Signs a label of the operator's and has it journalled.
+    ///
+    /// # Errors
+    /// No labeler is configured, or as [`Self::submit`].
+    async fn issue_label(&self, draft: LabelDraft) -> Result<(Label, Epoch), ControlError>;
+
+    /// A message of the stream of the operator's labels.
+    fn label_frame(&self, notice: &LabelNotice) -> Vec<u8>;
+
+    /// Somebody looks at an account of which it is not known who it is: it may be looked up, for the next time.
+    fn meet(&self, _did: &Uri) {}
+
     /// Tells a source to do something and answers with what it has to say about it.
     ///
     /// # Errors
     /// There is no such source, or it can't do that.
     async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError>;
+}
+
+/// A label before it is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelDraft {
+    /// What it is said of.
+    pub uri: Uri,
+    /// What is said.
+    pub val: String,
+    /// Of which version; of all without.
+    pub cid: Option<String>,
+    /// It takes back what was said before.
+    pub neg: bool,
+    /// Until when it counts.
+    pub exp: Option<Timestamp>,
+}
+
+/// What those who follow the operator's labels are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelNotice {
+    /// A label.
+    Label {
+        /// Its number.
+        seq: u64,
+        /// What it says.
+        label: Box<Label>,
+    },
+    /// The stream ends.
+    Error {
+        /// A name: `FutureCursor`.
+        error: String,
+        /// For people.
+        message: String,
+    },
 }
 
 /// What a source can be told.
@@ -54,7 +100,12 @@ pub enum SourceCommand {
     /// Read a quarantined piece again.
     Retry {
         /// Its URI.
-        uri: springline_model::Uri,
+        uri: Uri,
+    },
+    /// Fetch all repositories of a host.
+    Fetch {
+        /// `https://pds.example`.
+        host: String,
     },
 }
 

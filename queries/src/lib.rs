@@ -28,6 +28,7 @@ pub mod auth;
 pub mod config;
 pub mod control;
 mod health;
+mod labels;
 mod observe;
 pub mod openapi;
 pub mod page;

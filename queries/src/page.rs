@@ -136,6 +136,8 @@ pub enum Listing {
     Repos = 22,
     /// Stretches that were never seen.
     Gaps = 23,
+    /// Labels.
+    Labels = 24,
 }
 
 impl Listing {

@@ -14,7 +14,7 @@ use crate::{
     auth::GateError,
     config::ServerConfig,
     control::Control,
-    health, observe,
+    health, labels, observe,
     openapi::{self, Spec},
     problem::{self, Asked, ErrorPage, Kind, Problem},
     routes::Routes,
@@ -31,7 +31,6 @@ use axum::{
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use springline_sinks::Reader;
@@ -41,7 +40,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// A client that has not sent a request's head by then is cut off; also how long an idle connection is kept.
@@ -103,7 +102,7 @@ impl Server {
         let connections = Arc::new(Semaphore::new(config.max_connections.max(1)));
         let patience = Duration::from_secs(config.shutdown_timeout_secs);
         let service = TowerToHyperService::new(app(self.state.clone()));
-        let open = GracefulShutdown::new();
+        let open = TaskTracker::new();
         tracing::info!(address = %self.address, "serving");
         loop {
             let accepted = async {
@@ -119,17 +118,27 @@ impl Server {
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .max_buf_size(MAX_HEAD_BYTES)
-                .serve_connection(TokioIo::new(stream), service.clone());
-            let connection = open.watch(connection);
-            tokio::spawn(async move {
+                .serve_connection(TokioIo::new(stream), service.clone())
+                .with_upgrades();
+            let stopping = stop.clone();
+            open.spawn(async move {
                 let _permit = permit;
-                if let Err(error) = connection.await {
+                tokio::pin!(connection);
+                let ended = tokio::select! {
+                    ended = &mut connection => ended,
+                    () = stopping.cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                };
+                if let Err(error) = ended {
                     tracing::debug!(%error, "connection ended early");
                 }
             });
         }
         drop(self.listener);
-        if tokio::time::timeout(patience, open.shutdown()).await.is_err() {
+        open.close();
+        if tokio::time::timeout(patience, open.wait()).await.is_err() {
             tracing::warn!("requests were still open when the server stopped");
         }
     }
@@ -173,6 +182,7 @@ pub async fn serve(
 pub fn routes() -> Routes {
     let mut routes = Routes::new();
     v1::routes(&mut routes);
+    labels::routes(&mut routes);
     xrpc::routes(&mut routes);
     health::routes(&mut routes);
     openapi::routes(&mut routes);

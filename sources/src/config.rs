@@ -17,6 +17,12 @@ pub enum SourceConfig {
     Relay(atproto::live::RelayConfig),
     /// A Jetstream: the same records as JSON, checked by who runs it.
     Jetstream(atproto::live::JetstreamConfig),
+    /// A labeler of the AT Protocol: what it says of accounts and records.
+    Labels(atproto::live::LabelsConfig),
+    /// Whole repositories of the AT Protocol: what was missed, and what is asked for.
+    Backfill(atproto::repos::BackfillConfig),
+    /// Recorded frames, lines and repositories.
+    Replay(atproto::replay::ReplayConfig),
 }
 
 impl SourceConfig {
@@ -28,6 +34,9 @@ impl SourceConfig {
             Self::Git(_) => "git",
             Self::Relay(_) => "relay",
             Self::Jetstream(_) => "jetstream",
+            Self::Labels(_) => "labels",
+            Self::Backfill(_) => "backfill",
+            Self::Replay(_) => "replay",
         }
     }
 }
@@ -42,5 +51,8 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
         SourceConfig::Git(config) => Box::new(git::Git::new(id, config.clone())?),
         SourceConfig::Relay(config) => Box::new(atproto::live::Relay::new(id, config.clone())?),
         SourceConfig::Jetstream(config) => Box::new(atproto::live::Jetstream::new(id, config.clone())?),
+        SourceConfig::Labels(config) => Box::new(atproto::live::Labels::new(id, config.clone())?),
+        SourceConfig::Backfill(config) => Box::new(atproto::repos::Backfill::new(id, config.clone())?),
+        SourceConfig::Replay(config) => Box::new(atproto::replay::Replay::new(id, config.clone())?),
     })
 }

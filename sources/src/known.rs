@@ -22,6 +22,12 @@ pub trait Known: Send + Sync {
     /// The store can't be read.
     fn records(&self, authority: &str) -> Result<Vec<KnownRecord>, KnownError>;
 
+    /// Repositories (`at://<did>/`) that have to be fetched as a whole, at most so many.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn resyncs(&self, limit: usize) -> Result<Vec<Uri>, KnownError>;
+
     /// The quarantined pieces of an authority: so that one that is gone is released.
     ///
     /// # Errors
@@ -61,6 +67,10 @@ impl Known for NothingKnown {
     }
 
     fn records(&self, _: &str) -> Result<Vec<KnownRecord>, KnownError> {
+        Ok(Vec::new())
+    }
+
+    fn resyncs(&self, _: usize) -> Result<Vec<Uri>, KnownError> {
         Ok(Vec::new())
     }
 

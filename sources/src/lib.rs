@@ -39,7 +39,7 @@ mod source;
 mod status;
 
 pub use config::{SourceConfig, build};
-pub use error::SourceError;
+pub use error::{SourceError, chain};
 pub use known::{Known, KnownError, KnownRecord, NothingKnown};
 pub use outbox::{BATCH_BYTES, BATCH_EVENTS, Batch, Outbox};
 pub use progress::ProgressBars;

@@ -58,6 +58,13 @@ pub enum Command {
     Resume,
     /// Read everything again as if nothing were known; what is gone upstream is deleted.
     Reset,
+    /// Fetch all repositories of a host.
+    Fetch {
+        /// `https://pds.example`.
+        host: String,
+        /// Answered with the reason if it won't.
+        done: oneshot::Sender<Result<(), String>>,
+    },
     /// Read a quarantined piece again.
     Retry {
         /// [`springline_model::Quarantined::uri`].
@@ -65,6 +72,18 @@ pub enum Command {
         /// Answered with the reason if it can't be taken now either.
         done: oneshot::Sender<Result<(), String>>,
     },
+}
+
+impl Command {
+    /// Answers what a source has no use for: nobody is left waiting.
+    pub(crate) fn refuse(self, why: &str) {
+        // Who does not wait any more is not told.
+        match self {
+            Self::Pull { done, .. } => drop(done.send(Err(why.to_owned()))),
+            Self::Retry { done, .. } | Self::Fetch { done, .. } => drop(done.send(Err(why.to_owned()))),
+            Self::Pause | Self::Resume | Self::Reset => {}
+        }
+    }
 }
 
 /// What a [`Command::Pull`] found.

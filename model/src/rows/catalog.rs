@@ -5,6 +5,7 @@ use crate::{
     NodeName, Record, SourceId, Table, Timestamp, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
     record::attr,
+    text::display::head_line,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct NoteMeta {
     pub author: Uri,
     /// The node it belongs to.
     pub node: Option<NodeName>,
-    /// Its title.
+    /// Its title; of a record without one, the beginning of its text.
     pub title: String,
     /// When it was last changed.
     pub at: Timestamp,
@@ -37,7 +38,7 @@ impl NoteMeta {
             kind: record.kind.clone(),
             author: record.author.clone(),
             node: record.node.clone(),
-            title: record.title.clone(),
+            title: if record.title.is_empty() { head_line(&record.text) } else { record.title.clone() },
             at: record.at,
             bytes: bytes.unwrap_or(record.text.len() as u64),
         }

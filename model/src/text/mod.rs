@@ -36,6 +36,7 @@
 //! that the words do not tell everything.
 
 mod analyzer;
+pub mod display;
 mod fold;
 mod interner;
 mod language;

@@ -30,8 +30,8 @@ struct Version {
     source: SourceId,
     /// `None`: deleted.
     record: Option<Arc<Record>>,
-    /// It comes out of a fetched repository.
-    fetched: bool,
+    /// It counts against this same rev: a record that is too old to be kept.
+    forgets: bool,
 }
 
 /// What a tick has to say of one URI.
@@ -97,28 +97,32 @@ impl Machine {
                 EventBody::Put { rev, record } => {
                     if after.takes(rev) {
                         let uri = record.uri.clone();
-                        let version = Version { rev, arrival, source, record: Some(record), fetched: false };
+                        let version = Version { rev, arrival, source, record: Some(record), forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Delete { rev, uri } => {
                     if after.takes(rev) {
-                        let version = Version { rev, arrival, source, record: None, fetched: false };
+                        let version = Version { rev, arrival, source, record: None, forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Fetched { rev, record } => {
                     if after.takes_fetched(rev) {
                         let uri = record.uri.clone();
-                        let version = Version { rev, arrival, source, record: Some(record), fetched: true };
+                        let version = Version { rev, arrival, source, record: Some(record), forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
                 }
                 EventBody::Missing { rev, uri } => {
                     if after.takes_fetched(rev) {
-                        let version = Version { rev, arrival, source, record: None, fetched: true };
+                        let version = Version { rev, arrival, source, record: None, forgets: false };
                         turns.entry(uri).or_default().offer(version);
                     }
+                }
+                EventBody::Forget { rev, uri } => {
+                    let version = Version { rev, arrival, source, record: None, forgets: true };
+                    turns.entry(uri).or_default().offer(version);
                 }
                 EventBody::Quarantine(refused) => {
                     let uri = refused.uri.clone();
@@ -184,10 +188,10 @@ impl Machine {
             let kept = if purged { None } else { old.clone() };
             let version = turns.get_mut(&uri).and_then(|turn| turn.version.take());
             let new = match version {
-                Some(version) if self.counts(&uri, kept.as_ref(), &version)? => {
-                    let Version { rev, arrival, source, record, fetched } = version;
+                Some(version) if self.counts(&uri, kept.as_ref(), &version, is_open)? => {
+                    let Version { rev, arrival, source, record, .. } = version;
                     taken.insert(uri.clone(), arrival);
-                    if record.is_none() && is_open && !fetched {
+                    if record.is_none() && is_open {
                         let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
                         self.0.set(old, Some(TombRow { uri: uri.clone(), rev }));
                     }
@@ -220,12 +224,21 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether a version is newer than what is there.
-    fn counts(&self, uri: &Uri, old: Option<&RecordRow>, version: &Version) -> Result<bool, LookupError> {
+    /// Whether a version is newer than what is there, or was while the repository is being fetched.
+    fn counts(
+        &self,
+        uri: &Uri,
+        old: Option<&RecordRow>,
+        version: &Version,
+        is_open: bool,
+    ) -> Result<bool, LookupError> {
+        if version.forgets {
+            return Ok(old.is_some_and(|old| old.rev == version.rev));
+        }
         if old.is_some_and(|old| old.rev >= version.rev) {
             return Ok(false);
         }
-        if !version.fetched {
+        if !is_open {
             return Ok(true);
         }
         let tomb = self.0.get::<TombRow>(text_key(uri.as_str()))?;

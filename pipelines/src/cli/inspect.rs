@@ -65,6 +65,7 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
             EventBody::Quarantine(row) => ("quarantine", format!("{}: {}", row.uri, row.reason), None),
             EventBody::Release { uri } => ("release", uri.to_string(), None),
             EventBody::Fetched { rev, record } => ("fetched", record.uri.to_string(), Some(*rev)),
+            EventBody::Forget { rev, uri } => ("forget", uri.to_string(), Some(*rev)),
             EventBody::Missing { rev, uri } => ("missing", uri.to_string(), Some(*rev)),
             EventBody::Hosting { rev, authority, status } => {
                 ("hosting", format!("{authority} {}", status.name()), Some(*rev))

@@ -1,5 +1,6 @@
 //! The command line: a file a command.
 
+mod backfill;
 mod client;
 mod config;
 mod demo;
@@ -7,6 +8,8 @@ mod export;
 mod inspect;
 mod quarantine;
 mod query;
+mod record;
+mod replay;
 mod run;
 mod sources;
 mod views;
@@ -41,6 +44,9 @@ struct Global {
     /// Where journal, snapshots and store are kept [default: springline-data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Ask nobody on the network who accounts are, and fetch no repositories
+    #[arg(long, global = true)]
+    offline: bool,
     /// What to log: error, warn, info, debug, trace, or a filter [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -55,6 +61,12 @@ enum Command {
     Run(run::RunArgs),
     /// Show a small real garden at http://127.0.0.1:8080, from a copy that you can edit
     Demo(demo::DemoArgs),
+    /// Read recordings (frames, Jetstream lines, repositories) into the views, and stop
+    Replay(replay::ReplayArgs),
+    /// Record what a relay or a Jetstream sends, for `replay`
+    Record(record::RecordArgs),
+    /// Fetch whole repositories: of accounts, of all of a host, or from a file
+    Backfill(backfill::BackfillArgs),
     /// Ask the views from the terminal: a running server, or the data folder if none runs
     #[command(subcommand)]
     Query(query::QueryCommand),
@@ -102,6 +114,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&global, &args)?,
         Command::Demo(args) => demo::demo(&global, &args)?,
+        Command::Replay(args) => replay::replay(&global, &args)?,
+        Command::Record(args) => record::record_command(&global, &args)?,
+        Command::Backfill(args) => backfill::backfill(&global, args)?,
         Command::Query(command) => query::query(&global, command)?,
         Command::Export(args) => export::export(&global, &args)?,
         Command::Sources(command) => sources::sources(&global, command)?,
@@ -130,6 +145,9 @@ impl Global {
     fn load(&self, mut flags: Vec<(String, Value)>) -> anyhow::Result<Config> {
         if let Some(dir) = &self.data_dir {
             flags.push(("data_dir".into(), Value::from(dir.to_string_lossy().into_owned())));
+        }
+        if self.offline {
+            flags.push(("identity.offline".into(), Value::from(true)));
         }
         if let Some(level) = &self.log_level {
             flags.push(("log.level".into(), Value::from(level.clone())));

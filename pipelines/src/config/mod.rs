@@ -35,6 +35,10 @@ pub struct Config {
     pub sources: BTreeMap<String, SourceConfig>,
     /// How accounts of the AT Protocol are looked up.
     pub identity: IdentityConfig,
+    /// The operator's own labels.
+    pub labeler: LabelerConfig,
+    /// How long records of the network are kept.
+    pub retention: RetentionConfig,
     /// The query server and its web page.
     pub server: ServerConfig,
     /// The store of the materialised views.
@@ -55,6 +59,8 @@ impl Default for Config {
             data_dir: PathBuf::from("springline-data"),
             sources: BTreeMap::new(),
             identity: IdentityConfig::default(),
+            labeler: LabelerConfig::default(),
+            retention: RetentionConfig::default(),
             server: ServerConfig::default(),
             store: StoreConfig::default(),
             journal: JournalConfig::default(),
@@ -62,6 +68,40 @@ impl Default for Config {
             rankings: RankingsSection::default(),
             log: LogConfig::default(),
         }
+    }
+}
+
+/// The operator's own labels: `POST /v1/labels`, and whoever follows them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabelerConfig {
+    /// The account that says them. Its DID document must name the key as `#atproto_label`.
+    pub did: Option<String>,
+    /// A file with the secret key, as `openssl rand -hex 32` makes one. What it is in public is logged at the start.
+    pub key_file: Option<PathBuf>,
+    /// Labels of these values hide their subject.
+    pub hides: Vec<String>,
+}
+
+impl Default for LabelerConfig {
+    fn default() -> Self {
+        Self { did: None, key_file: None, hides: vec!["!takedown".into()] }
+    }
+}
+
+/// How long records of the network are kept. Gardens are never touched.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Records older than this, by their own time, are removed. 0 keeps all; otherwise at least 7.
+    pub days: u32,
+    /// Kinds that are kept whatever their age; `app.bsky.graph.*` is all that begin so.
+    pub keep: Vec<String>,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { days: 0, keep: vec!["app.bsky.actor.profile".into(), "app.bsky.graph.*".into()] }
     }
 }
 

@@ -6,10 +6,12 @@
 //!  keeper  ──Job─────────────────────────┘ (snapshots: between two epochs)
 //! ```
 //!
+//! A view that loses more than half of its rows in an epoch is told, unless an account or a label went in it too.
+//!
 //! Ticks with no commit are hydration: the store has their rows already, so they are dropped.
 
 use super::collect::Report;
-use springline_model::EpochCommit;
+use springline_model::{EpochCommit, Table, View};
 use springline_sinks::views::{Changes, Views, ViewsError};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,6 +19,9 @@ use std::{
     time::Instant,
 };
 use tokio::sync::watch;
+
+/// A view with fewer rows may lose them without anybody being told: in a young store much is taken back.
+const ALERT_ROWS: u64 = 1000;
 
 /// Runs until every sender of reports is gone. `applied` tells the first tick that is not applied yet.
 ///
@@ -65,7 +70,26 @@ fn last_known(from: u64, commits: &HashMap<u64, EpochCommit>) -> u64 {
 fn apply(views: &Views, commit: &EpochCommit, changes: Changes) -> Result<(), ViewsError> {
     let rows: usize = changes.tables.values().map(Vec::len).sum();
     let started = Instant::now();
+    let purges =
+        [Table::Accounts, Table::Repos, Table::Labels].iter().any(|table| changes.tables.contains_key(table));
+    let counted = |view: &View| views.status(*view).fingerprint.rows;
+    let before: Vec<u64> = View::ALL.iter().map(counted).collect();
     views.apply(commit, changes)?;
+    for (view, before) in View::ALL.iter().zip(before) {
+        let now = counted(view);
+        if before >= ALERT_ROWS && now < before / 2 && !purges {
+            metrics::counter!("springline_view_collapses_total", "view" => view.name()).increment(1);
+            tracing::warn!(
+                view = view.name(),
+                before,
+                now,
+                epoch = commit.epoch.0,
+                "a view has lost most of its rows"
+            );
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("springline_view_rows", "view" => view.name()).set(now as f64);
+    }
     metrics::counter!("springline_rows_changed_total").increment(rows as u64);
     metrics::histogram!("springline_commit_duration_seconds").record(started.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]

@@ -1,13 +1,19 @@
 //! What the query server may ask of the process.
 
-use super::{host::Handles, sealer::Sealed};
+use super::{
+    acquaint::Meet,
+    host::Handles,
+    labeler::{Labeler, label_frame},
+    sealer::Sealed,
+};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
-use springline_model::{Epoch, Event, Partition, SourceId, Timestamp};
+use springline_model::{Epoch, Event, Label, Partition, SourceId, Timestamp, Uri};
 use springline_queries::control::{
-    Control, ControlError, Phase, Progress, RuntimeStatus, SourceCommand, SourceStatus,
+    Control, ControlError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus, SourceCommand,
+    SourceStatus,
 };
 use springline_sinks::views::Reader;
 use springline_sources::{Batch, Command, Outbox, SourceState};
@@ -23,6 +29,8 @@ pub struct ProcessControl {
     handles: Handles,
     sealed: watch::Receiver<Sealed>,
     metrics: Option<PrometheusHandle>,
+    labeler: Option<Labeler>,
+    meet: Meet,
     started: Timestamp,
     state: Mutex<State>,
 }
@@ -40,6 +48,8 @@ impl ProcessControl {
         handles: Handles,
         sealed: watch::Receiver<Sealed>,
         metrics: Option<PrometheusHandle>,
+        labeler: Option<Labeler>,
+        meet: Meet,
     ) -> Arc<Self> {
         let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
         Arc::new(Self {
@@ -47,6 +57,8 @@ impl ProcessControl {
             handles,
             sealed,
             metrics,
+            labeler,
+            meet,
             started: Timestamp::now(),
             state: Mutex::new(state),
         })
@@ -150,6 +162,25 @@ impl Control for ProcessControl {
         epoch.await.map_err(|_| stopping())
     }
 
+    async fn issue_label(&self, draft: LabelDraft) -> Result<(Label, Epoch), ControlError> {
+        let labeler = self.labeler.as_ref().ok_or_else(|| {
+            ControlError::Refused("no labeler is configured: set `labeler.did` and `labeler.key_file`".into())
+        })?;
+        let submit = |body| {
+            let event = Event { source: SourceId::new("operator"), observed: Timestamp::now(), body };
+            self.submit(vec![event])
+        };
+        labeler.issue(draft, &self.reader, submit).await
+    }
+
+    fn meet(&self, did: &Uri) {
+        self.meet.meet(did);
+    }
+
+    fn label_frame(&self, notice: &LabelNotice) -> Vec<u8> {
+        label_frame(notice)
+    }
+
     async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {
         let commands = &self.handle(source)?.commands;
         match command {
@@ -162,6 +193,12 @@ impl Control for ProcessControl {
             SourceCommand::Pause => told(commands, Command::Pause).await,
             SourceCommand::Resume => told(commands, Command::Resume).await,
             SourceCommand::Reset => told(commands, Command::Reset).await,
+            SourceCommand::Fetch { host } => {
+                let (done, result) = oneshot::channel();
+                send(commands, Command::Fetch { host, done }).await?;
+                answer(result).await?.map_err(ControlError::Refused)?;
+                Ok(serde_json::json!({ "accepted": true }))
+            }
             SourceCommand::Retry { uri } => {
                 let (done, result) = oneshot::channel();
                 send(commands, Command::Retry { uri, done }).await?;

@@ -1,9 +1,12 @@
 //! Runs the sources: a task each, told what to do through a channel, started again when it fails.
 
 use springline_model::SourceId;
+pub use springline_sources::chain;
 use springline_sources::{
     Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState,
-    SourceStatus, atproto::who::Identities, build,
+    SourceStatus,
+    atproto::{repos::BackfillConfig, who::Identities},
+    build,
 };
 use std::{
     collections::BTreeMap,
@@ -56,7 +59,8 @@ pub struct Shared {
 pub fn prepare(configs: &BTreeMap<String, SourceConfig>) -> Result<(Handles, Vec<Prepared>), SourceError> {
     let mut handles = Handles::new();
     let mut prepared = Vec::new();
-    for (name, config) in configs {
+    let configs = with_backfill(configs);
+    for (name, config) in &configs {
         let id = SourceId::new(name.as_str());
         build(id.clone(), config)?;
         let status = Arc::new(SourceStatus::new(id.clone(), config.kind()));
@@ -65,6 +69,22 @@ pub fn prepare(configs: &BTreeMap<String, SourceConfig>) -> Result<(Handles, Vec
         prepared.push(Prepared { id, config: config.clone(), status, inbox });
     }
     Ok((handles, prepared))
+}
+
+/// Who follows repositories by their changes needs somebody who fetches them when one was missed.
+fn with_backfill(configs: &BTreeMap<String, SourceConfig>) -> BTreeMap<String, SourceConfig> {
+    let mut configs = configs.clone();
+    let follows = configs.values().find_map(|config| match config {
+        SourceConfig::Relay(relay) => Some(&relay.records),
+        SourceConfig::Jetstream(jetstream) => Some(&jetstream.records),
+        _ => None,
+    });
+    let fetches = configs.values().any(|config| matches!(config, SourceConfig::Backfill(_)));
+    if let Some(records) = follows.cloned().filter(|_| !fetches) {
+        let backfill = BackfillConfig { records, ..BackfillConfig::default() };
+        configs.entry("backfill".into()).or_insert(SourceConfig::Backfill(backfill));
+    }
+    configs
 }
 
 /// A source that is ready to be started.
@@ -134,16 +154,4 @@ async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceEr
 
 fn folder(data_dir: &Path, id: &SourceId) -> PathBuf {
     data_dir.join("sources").join(id.as_str())
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

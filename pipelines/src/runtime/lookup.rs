@@ -3,7 +3,7 @@
 use springline_model::{
     Partition, Position, Row, SourceId, Table, Uri,
     key::KeyWriter,
-    rows::{QuarantineRow, RecordRow},
+    rows::{QuarantineRow, RecordRow, ResyncRow},
 };
 use springline_operators::{Committed, LookupError};
 use springline_sinks::views::{ReadError, Reader, Scan, Views};
@@ -125,6 +125,12 @@ impl Known for StoreKnown {
         })
         .map_err(known)?;
         Ok(records)
+    }
+
+    fn resyncs(&self, limit: usize) -> Result<Vec<Uri>, KnownError> {
+        let scan = Scan { limit, ..Scan::default() };
+        let rows = self.0.reader().read(|snapshot| snapshot.scan::<ResyncRow>(&scan)).map_err(known)?;
+        Ok(rows.into_iter().map(|row| row.authority).collect())
     }
 
     fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {

@@ -7,11 +7,13 @@
 //!  sources ─► outbox ─► sealer ─► journal ─► workers ─► committer ─► store
 //!                                   ▲                        │
 //!                                   └── keeper: sync, snapshot, trim
+//!  steward: labels that expire, records too old to be kept ─► outbox
 //! ```
 //!
 //! Threads: tokio for sources, sealer and server; one a dataflow worker; one for the committer. Each hand-over is
 //! bounded, so a slow disk is felt by the upstream, not by the memory.
 
+pub mod acquaint;
 pub mod collect;
 pub mod committer;
 pub mod control;
@@ -20,11 +22,13 @@ pub mod feed;
 pub mod host;
 pub mod journal;
 mod keeper;
+pub mod labeler;
 pub mod lookup;
 pub mod recompute;
 pub mod recovery;
 pub mod sealer;
 mod start;
+mod steward;
 pub mod workers;
 
 pub use control::ProcessControl;

@@ -1,22 +1,24 @@
 //! From the data folder to live views, and back.
 
 use super::{
-    DataDir, DataDirError, ProcessControl,
+    DataDir, DataDirError, ProcessControl, acquaint,
     collect::Report,
     committer,
     host::{self, Prepared, Shared, chain},
     journal::{Journal, JournalError},
     keeper::Keeper,
+    labeler::{Labeler, LabelerError},
     lookup::{self, StoreKnown, StoreLookup},
     recompute::{self, RecomputeError, recompute},
     recovery::{Decision, Found, Refusal, decide},
     sealer::{Sealed, Sealer, SealerError},
+    steward::Steward,
     workers::{Workers, WorkersFailed},
 };
 use crate::{config::Config, views::Purpose};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
-use springline_model::{Epoch, EpochCommit, Table, View};
+use springline_model::{Epoch, EpochCommit, Table, Uri, View};
 use springline_operators::{Committed, Visible};
 use springline_queries::control::Phase;
 use springline_sinks::{
@@ -61,6 +63,9 @@ pub enum RuntimeError {
     /// What is on disk does not fit together.
     #[error(transparent)]
     Recovery(#[from] Refusal),
+    /// The labeler's settings make no sense.
+    #[error(transparent)]
+    Labeler(#[from] LabelerError),
     /// A source's settings make no sense.
     #[error("a source can't be used")]
     Source(#[from] SourceError),
@@ -89,6 +94,7 @@ pub struct Opened {
     progress: ProgressBars,
     control: Arc<ProcessControl>,
     sealed: watch::Sender<Sealed>,
+    asked: tokio::sync::mpsc::Receiver<Uri>,
 }
 
 impl Opened {
@@ -103,6 +109,10 @@ impl Opened {
         progress: ProgressBars,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, RuntimeError> {
+        if (1..7).contains(&config.retention.days) {
+            let wrong = "`retention.days` must be 0 (keep all) or at least 7";
+            return Err(SourceError::Config(wrong.into()).into());
+        }
         let (handles, prepared) = host::prepare(&config.sources)?;
         let journal = Journal::open(&data.journal(), config.journal.options())?;
         if journal.cut_bytes() > 0 {
@@ -130,8 +140,10 @@ impl Opened {
         };
         let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
-        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics);
-        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed })
+        let labeler = Labeler::open(&config.labeler)?;
+        let (meet, asked) = acquaint::queue();
+        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, meet);
+        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked })
     }
 
     /// What queries read. Stored views are served while they catch up.
@@ -158,7 +170,8 @@ impl Opened {
     /// # Errors
     /// Something broke that can't be waited out. What was acknowledged is in the journal.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
-        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed } = self;
+        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked } =
+            self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
         let committer = spawn_committer(views.clone(), inbox, applied_out);
@@ -197,16 +210,26 @@ impl Opened {
         control.enter(Phase::Indexing);
         // The sources stop when asked to, or when nobody takes what they send.
         let sources_stop = stop.child_token();
+        let identities = identities(&config.identity)?;
+        let acquainting =
+            tokio::spawn(acquaint::run(asked, identities.clone(), out.clone(), sources_stop.clone()));
         let shared = Shared {
-            out,
+            out: out.clone(),
             known: Arc::new(StoreKnown(views.clone())),
-            identities: identities(&config.identity)?,
+            identities,
             stop: sources_stop.clone(),
             progress,
             data_dir: data.path().to_path_buf(),
         };
         let mut sources = host::start(prepared, &shared);
         drop(shared);
+        let steward = Steward {
+            out,
+            reader: views.reader(),
+            retention: config.retention.clone(),
+            stop: sources_stop.clone(),
+        };
+        let stewarding = tokio::spawn(steward.run());
         let keeper = Keeper {
             views: views.clone(),
             journal,
@@ -229,6 +252,8 @@ impl Opened {
         control.close();
         while sources.join_next().await.is_some() {}
         let _ = keeping.await;
+        let _ = stewarding.await;
+        let _ = acquainting.await;
         let _ = watching.await;
         let sealed = match early {
             Some(ended) => ended,

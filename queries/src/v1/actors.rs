@@ -98,6 +98,9 @@ fn actor(reading: &Reading<'_>, params: ActorParams) -> Result<Actor, Problem> {
     if identity.is_none() && repo.is_none() && snapshot.get::<AuthorRow>(&key)?.is_none() {
         return Err(Problem::not_found(format!("this server has not seen `{asked}`")));
     }
+    if identity.is_none() {
+        reading.state.control.meet(&did);
+    }
     let (handle, pds, resolved) = identity.map_or((None, None, None), |identity| {
         let Identity { handle, pds, at, .. } = identity;
         (handle, pds, Some(Time(at)))

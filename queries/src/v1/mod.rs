@@ -3,12 +3,14 @@
 
 pub mod actors;
 pub mod authors;
+pub mod backfill;
 pub mod backlinks;
 pub mod collections;
 pub mod counts;
 pub mod epochs;
 pub mod feeds;
 pub mod graph;
+pub mod inbox;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
@@ -44,6 +46,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     journals::routes(routes);
     records::routes(routes);
     notifications::routes(routes);
+    inbox::routes(routes);
     actors::routes(routes);
     counts::routes(routes);
     threads::routes(routes);
@@ -51,6 +54,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     collections::routes(routes);
     repos::routes(routes);
     sources::routes(routes);
+    backfill::routes(routes);
     quarantine::routes(routes);
     moderation::routes(routes);
     views::routes(routes);

@@ -44,7 +44,10 @@ struct HiddenParams {
     cursor: Option<String>,
 }
 
-/// Hides everything that an authority owns from every view, or shows it again.
+/// Hides everything that an authority owns from every view, or shows it again; or purges it for good.
+///
+/// `hide` and `unhide` lose nothing. `forbid` is for those who have opted out: what is here of them is purged, and what
+/// comes is dropped; `allow` takes that back, but brings nothing back (see `/v1/backfill`).
 ///
 /// 200 if the views follow already (with `wait=visible`: the answer waits for that), 202 if it is only durable.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,13 +68,16 @@ struct ModerateParams {
 enum Action {
     Hide,
     Unhide,
+    Forbid,
+    Allow,
 }
 
 /// Whom it is about.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Subject {
-    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`, `at://alice.example/`.
+    /// The authority: what the URIs of all it owns begin with, e.g. `garden://flancian/`, `at://alice.example/`;
+    /// or an account's DID or handle.
     authority: String,
 }
 
@@ -83,6 +89,8 @@ pub struct Hidden {
     pub authority: Uri,
     /// Since when.
     pub since: Time,
+    /// Whether it was purged, and nothing of it is taken.
+    pub forbidden: bool,
 }
 
 fn hidden(reading: &Reading<'_>, params: HiddenParams) -> Result<Page<Hidden>, Problem> {
@@ -95,7 +103,8 @@ fn hidden(reading: &Reading<'_>, params: HiddenParams) -> Result<Page<Hidden>, P
     };
     list.page(reading, |row: AccountRow| {
         let since = Time(Timestamp((row.rev.0 / 1000).cast_signed()));
-        (row.status == AccountStatus::Hidden).then_some(Hidden { authority: row.authority, since })
+        let forbidden = row.status == AccountStatus::Forbidden;
+        (row.status != AccountStatus::Active).then_some(Hidden { authority: row.authority, since, forbidden })
     })
 }
 
@@ -107,7 +116,8 @@ async fn moderate(
     let authority = answer::on_snapshot(&state, move |snapshot| authority(snapshot, &body.authority)).await?;
     let status = match params.action {
         Action::Hide => AccountStatus::Hidden,
-        Action::Unhide => AccountStatus::Active,
+        Action::Unhide | Action::Allow => AccountStatus::Active,
+        Action::Forbid => AccountStatus::Forbidden,
     };
     let rev = next_rev(&state, authority.clone()).await?;
     let event = EventBody::Account { rev, authority, status };
@@ -127,6 +137,10 @@ fn authority(snapshot: &Snapshot<'_>, text: &str) -> Result<Uri, Problem> {
         _ => problem,
     };
     let mut uri = names::uri(snapshot, "authority", text).map_err(named)?;
+    // An account is its DID; what it owns begins so.
+    if uri.scheme() == "did" {
+        uri = Uri::new(format!("at://{uri}/"));
+    }
     let Some((_, rest)) = uri.as_str().split_once("://") else {
         return Err(wrong(
             "it owns no records: write what their URIs begin with, e.g. `garden://name/`".into(),

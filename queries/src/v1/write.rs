@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     /// Until every view shows it.
     Visible,
 }
@@ -19,16 +19,16 @@ pub(super) enum Wait {
 /// How long to wait at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(inline, transparent)]
-pub(super) struct WaitSecs(#[schemars(range(min = 0, max = 60))] u8);
+pub(crate) struct WaitSecs(#[schemars(range(min = 0, max = 60))] u8);
 
 impl WaitSecs {
     /// When nothing is said.
-    pub(super) const fn usual() -> Self {
+    pub(crate) const fn usual() -> Self {
         Self(10)
     }
 
     /// At most a second less than a request may take: the answer "not yet" must still get out.
-    pub(super) fn bounded(self, state: &AppState) -> Duration {
+    pub(crate) fn bounded(self, state: &AppState) -> Duration {
         let most = state.config.request_timeout().saturating_sub(Duration::from_secs(1));
         Duration::from_secs(self.0.into()).min(most)
     }
@@ -54,7 +54,7 @@ pub struct Written {
 /// Journals an event by the operator.
 ///
 /// 200 if the views show it, 202 if it is only durable.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     state: &AppState,
     source: SourceId,
     body: EventBody,
@@ -67,7 +67,7 @@ pub(super) async fn submit(
 }
 
 /// Whether the views show an epoch, after waiting for it if that is wanted.
-pub(super) async fn shown(
+pub(crate) async fn shown(
     state: &AppState,
     epoch: Epoch,
     wait: Option<Wait>,

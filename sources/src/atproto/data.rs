@@ -10,7 +10,7 @@
 //! JSON gives the same tree. A tree that came from here has no floats, integers within 53 bits, links of the
 //! protocol's kind only, and no more than [`MAX_DEPTH`] containers in containers, so that recursing into it is safe.
 //!
-//! Limits: [`MAX_RECORD`] for a block, and those of [`cbor`](super::cbor).
+//! Limits: [`MAX_RECORD`] for a block, and those of [`super::cbor`].
 
 use super::{
     cbor::{self, CborError, Item, MAX_DEPTH, MAX_INTEGER, Reader, Writer},

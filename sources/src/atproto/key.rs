@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A signature is 64 bytes over a SHA-256, with the low one of its two forms: the high one is refused, or the same
-//! commit could be had under two CIDs. Reading a key costs about as much as a fifth of a verification: keep it.
+//! commit could be had under two CIDs. To read a key is to find a point on a curve: keep it.
 
 use ipld_core::cid::multibase::{self, Base};
 use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};

@@ -11,6 +11,8 @@
 //! | [`record`], [`reader`] | from a record to what flows through Springline |
 //! | [`jetstream`] | a line of a Jetstream |
 //! | [`frame`], [`verify`] | messages of the streams, and whether they hold |
+//! | [`repo`] | a whole repository, or a part with its proof |
+//! | [`writer`] | a repository of our own, for tests and generators |
 //!
 //! Nothing of these touches a network, a clock or a store: a function of bytes to values, with a bound for every length
 //! and depth. What is refused says why in an error enum.
@@ -19,6 +21,8 @@
 //! |---|---|
 //! | [`identity`], [`who`] | DID documents and handles, from a network that is not trusted |
 //! | [`live`] | streams that are followed |
+//! | [`repos`] | whole repositories, fetched |
+//! | [`replay`] | what was recorded |
 
 pub mod blocks;
 pub mod car;
@@ -36,9 +40,13 @@ pub mod live;
 pub mod mst;
 pub mod reader;
 pub mod record;
+pub mod replay;
+pub mod repo;
+pub mod repos;
 pub mod syntax;
 pub mod verify;
 pub mod who;
+pub mod writer;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -155,7 +155,7 @@ pub enum Reject {
     /// The first root isn't the commit.
     #[error("the root isn't the commit")]
     Root,
-    /// The commit isn't among the blocks, or isn't one.
+    /// The commit isn't among the blocks.
     #[error("the commit isn't there")]
     NoCommit,
     /// The commit's block isn't one.
@@ -323,12 +323,12 @@ fn inner(blocks: &Blocks<'_>, root: &Cid, did: &str, rev: Tid, checks: &Checks<'
 
 /// That the ops are what changed: true if they are all, false if they are only some (before `prevData` was sent).
 fn prove(commit: &frame::Commit<'_>, data: &Cid, blocks: &Blocks<'_>, legacy: bool) -> Result<bool, Reject> {
-    let before = match (commit.prev_data, commit.since) {
-        (Some(before), _) => before,
+    let before = match commit.prev_data {
+        Some(before) => before,
+        None if legacy => return prove_each(&commit.ops, data, blocks).map(|()| false),
         // The first commit of a repository comes after an empty tree.
-        (None, None) if !legacy => Tree::new(blocks).finish(|_, _| ()),
-        (None, _) if legacy => return prove_each(&commit.ops, data, blocks).map(|()| false),
-        (None, _) => return Err(Reject::NoPrevData),
+        None if commit.since.is_none() => Tree::new(blocks).finish(|_, _| ()),
+        None => return Err(Reject::NoPrevData),
     };
     let has_prev = |op: &Op<'_>| op.prev.is_some() || !matches!(op.action, Action::Update | Action::Delete);
     if !commit.ops.iter().all(has_prev) {

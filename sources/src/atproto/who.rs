@@ -1,13 +1,13 @@
 //! Identities as sources need them: keys to verify by, and events that tell who is who.
 
 use super::{
-    identity::{Caps, Resolver, Response},
+    identity::{Caps, Document, Resolver, Response},
     jetstream::authority,
     key::PublicKey,
     syntax::Did,
 };
 use springline_model::{EventBody, Hosting, Identity, Rev, Timestamp, Uri};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What a short answer may be.
 const SHORT: Caps = Caps { bytes: 64 * 1024, time: Some(Duration::from_secs(20)) };
@@ -39,6 +39,33 @@ impl Identities {
     #[must_use]
     pub const fn resolver(&self) -> Option<&Resolver> {
         self.0.as_ref()
+    }
+
+    /// The key that a labeler signs its labels with. With `again` it is looked up anew.
+    ///
+    /// # Errors
+    /// It can't be had: why.
+    pub async fn label_key(&self, did: &str, again: bool) -> Result<PublicKey, String> {
+        let document = self.document(did, again).await?;
+        let key = document.label_key.as_deref().ok_or("the account has no key for labels")?;
+        PublicKey::from_multikey(key).map_err(|error| error.to_string())
+    }
+
+    /// Where a labeler's labels can be followed: `wss://…`.
+    ///
+    /// # Errors
+    /// It can't be had: why.
+    pub async fn labeler(&self, did: &str) -> Result<String, String> {
+        let document = self.document(did, false).await?;
+        let url = document.labeler.as_deref().ok_or("its document names no labeler")?;
+        Ok(url.replacen("http", "ws", 1))
+    }
+
+    async fn document(&self, did: &str, again: bool) -> Result<Arc<Document>, String> {
+        let resolver = self.0.as_ref().ok_or("offline: no key can be looked up")?;
+        let document =
+            if again { resolver.refresh_document(did).await } else { resolver.document(did).await };
+        document.map_err(|error| error.to_string())
     }
 
     /// The key that an account signs with. With `again` it is looked up anew.

@@ -326,6 +326,7 @@ impl Run {
                 synced.answer(move |report, _| drop(done.send(Ok(report))));
             }
             Command::Retry { uri, done } => self.retry(root, &uri, done).await?,
+            command @ Command::Fetch { .. } => command.refuse("a folder has no repositories to fetch"),
         }
         self.show_state();
         Ok(())
@@ -349,8 +350,9 @@ impl Run {
     /// Takes a command while the root is away.
     fn put_off(&mut self, command: Command) {
         match command {
-            Command::Pull { done, .. } => drop(done.send(Err("the folder is away".into()))),
-            Command::Retry { done, .. } => drop(done.send(Err("the folder is away".into()))),
+            command @ (Command::Pull { .. } | Command::Retry { .. } | Command::Fetch { .. }) => {
+                command.refuse("the folder is away");
+            }
             Command::Pause => self.paused = true,
             Command::Resume => self.paused = false,
             Command::Reset => {

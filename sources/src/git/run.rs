@@ -264,6 +264,7 @@ impl Run {
                 self.pull(partition.as_deref(), done);
             }
             Command::Retry { uri, done } => self.retry(uri, done),
+            command @ Command::Fetch { .. } => command.refuse("gardens are pulled, not fetched"),
         }
         self.show(0);
         Ok(())

@@ -67,13 +67,17 @@ impl World {
         match &event.body {
             EventBody::Put { rev, record } => {
                 let fresh = self.is_fresh(&authority, *rev);
-                if fresh && self.records.get(&record.uri).is_none_or(|(old, _)| old < rev) {
+                let newer = self.records.get(&record.uri).is_none_or(|(old, _)| old < rev)
+                    && self.tombs.get(&record.uri).is_none_or(|tomb| tomb < rev);
+                if fresh && newer {
                     self.records.insert(record.uri.clone(), (*rev, record.clone()));
                 }
             }
             EventBody::Delete { rev, uri } => {
                 let fresh = self.is_fresh(&authority, *rev);
-                if fresh && self.records.get(uri).is_none_or(|(old, _)| old < rev) {
+                let newer = self.records.get(uri).is_none_or(|(old, _)| old < rev)
+                    && self.tombs.get(uri).is_none_or(|tomb| tomb < rev);
+                if fresh && newer {
                     self.records.remove(uri);
                     if self.open.contains_key(&authority) {
                         self.tombs.insert(uri.clone(), *rev);
@@ -94,6 +98,7 @@ impl World {
                 let wanted = self.open.get(&authority).is_some_and(|since| since <= rev);
                 if newer && wanted && !self.is_forbidden(&authority) {
                     self.records.remove(uri);
+                    self.tombs.insert(uri.clone(), *rev);
                 }
             }
             EventBody::Account { rev, status, .. } => {
@@ -207,9 +212,10 @@ fn bodies() -> impl Strategy<Value = EventBody> {
         .prop_map(move |(did, rkey, rev)| EventBody::Put { rev, record: post(did, rkey, text(rev)) });
     let delete = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2 + 1)))
         .prop_map(|(did, rkey, rev)| EventBody::Delete { rev, uri: post_uri(did, rkey) });
-    let fetched = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2)))
+    // A copy's records are of its version, or before it; its end is told with it.
+    let fetched = (did(), rkey(), (1..11_u64).prop_map(|rev| Rev(rev * 2)))
         .prop_map(move |(did, rkey, rev)| EventBody::Fetched { rev, record: post(did, rkey, text(rev)) });
-    let missing = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2 + 1)))
+    let missing = (did(), rkey(), (1..11_u64).prop_map(|rev| Rev(rev * 2 + 1)))
         .prop_map(|(did, rkey, rev)| EventBody::Missing { rev, uri: post_uri(did, rkey) });
     let status = select(vec![AccountStatus::Active, AccountStatus::Hidden, AccountStatus::Forbidden]);
     let account = (did(), rev(), status).prop_map(|(did, rev, status)| EventBody::Account {
@@ -229,11 +235,9 @@ fn bodies() -> impl Strategy<Value = EventBody> {
         }),
         1 => select(vec![RepoNews::Announced, RepoNews::Fetching, RepoNews::Fetched]),
     ];
-    let repo = (did(), version(), 0..3_u8, news).prop_map(|(did, rev, data, news)| EventBody::Repo {
-        authority: authority(did),
-        rev,
-        data: [data; 32],
-        news,
+    let repo = (did(), version(), 0..3_u8, news).prop_map(|(did, rev, data, news)| {
+        let rev = if news == RepoNews::Fetched { Rev(22 + rev.0 % 6) } else { rev };
+        EventBody::Repo { authority: authority(did), rev, data: [data; 32], news }
     });
     let subject = (did(), prop::option::of(rkey()));
     let cid = prop::option::weighted(0.3, 0..3_u8);
@@ -257,7 +261,7 @@ fn bodies() -> impl Strategy<Value = EventBody> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn is_what_one_event_after_the_other_gives(

@@ -10,10 +10,11 @@ pub(crate) use written::written;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use springline_model::{Epoch, Event, Timestamp};
+use springline_model::{Epoch, Event, Label, Timestamp};
 use springline_queries::{
     Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
     SourceStatus,
+    control::{LabelDraft, LabelNotice},
 };
 use std::{
     sync::{
@@ -75,6 +76,14 @@ impl Control for Process {
             world.change(|_| {});
         });
         Ok(epoch)
+    }
+
+    async fn issue_label(&self, _: LabelDraft) -> Result<(Label, Epoch), ControlError> {
+        Err(ControlError::Refused("no labeler is configured".into()))
+    }
+
+    fn label_frame(&self, notice: &LabelNotice) -> Vec<u8> {
+        format!("{notice:?}").into_bytes()
     }
 
     async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {

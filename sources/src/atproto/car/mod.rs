@@ -8,15 +8,18 @@
 //! |---|---|
 //! | `slice` | a CAR in memory: its blocks by CID, borrowed |
 //! | `stream` | a CAR of any length: one block at a time |
+//! | `file` | a CAR in a file: its blocks by CID, read as they are asked for |
 //! | `write` | the other way |
 //!
 //! Any order is accepted, a block twice, blocks that nothing refers to, and blocks of foreign kinds of CIDs, which
 //! are skipped. Limits: those of [`Limits`]; a header of 64 KiB with 16 roots.
 
+mod file;
 mod slice;
 mod stream;
 mod write;
 
+pub use file::FileBlocks;
 pub use slice::{Blocks, Car};
 pub use stream::CarReader;
 pub use write::{write, write_block, write_header};

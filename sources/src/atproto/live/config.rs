@@ -123,6 +123,46 @@ impl RelayConfig {
     }
 }
 
+/// A labeler: what it says of accounts and records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsConfig {
+    /// Whose labels.
+    pub did: String,
+    /// `wss://labeler.example`, tried in this order. Without any, the one that its DID document names.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Labels of these values hide their subject from every view. Others are shown as labels.
+    #[serde(default = "takedown")]
+    pub hides: Vec<String>,
+    /// Take only labels that are signed by its key.
+    #[serde(default = "yes")]
+    pub verify: bool,
+    /// How the connection is kept.
+    #[serde(default)]
+    pub socket: SocketConfig,
+}
+
+fn takedown() -> Vec<String> {
+    vec!["!takedown".into()]
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl LabelsConfig {
+    pub(super) fn check(&self) -> Result<(), SourceError> {
+        if crate::atproto::syntax::Did::check(&self.did).is_err() {
+            return Err(SourceError::Config(format!("`did`: `{}` is no DID", self.did)));
+        }
+        if !self.hosts.is_empty() {
+            check_hosts(&self.hosts)?;
+        }
+        self.socket.check()
+    }
+}
+
 /// A Jetstream: records as JSON, already checked by who runs it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -214,10 +214,10 @@ fn answer(command: Command) -> Option<Wish> {
             let _ = done.send(Ok(PullReport::default())); // it is always being read
             None
         }
-        Command::Retry { done, .. } => {
-            let _ = done.send(Err(
-                "a stream can't be read again piece by piece; fetch the repository instead".into(),
-            ));
+        command @ (Command::Retry { .. } | Command::Fetch { .. }) => {
+            command.refuse(
+                "a stream can't be read again piece by piece: have a `backfill` source fetch the repository",
+            );
             None
         }
         Command::Pause => Some(Wish::Pause),

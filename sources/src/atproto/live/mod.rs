@@ -13,6 +13,8 @@
 //! | `follow` | the life of a source: hosts in turn, resuming, commands |
 //! | `relay`, `frames` | a relay, and its frames as events |
 //! | `jetstream` | a Jetstream |
+//! | `labels` | a labeler |
+//! | `record` | their messages, into files |
 //!
 //! A host is a partition; its position is the number (or time) of the last message of which everything was sent: the
 //! contiguous watermark, committed with the data. Positions of one host mean nothing to another.
@@ -22,9 +24,13 @@ mod follow;
 pub(super) mod frames;
 pub(super) mod intake;
 pub(super) mod jetstream;
+mod labels;
+mod record;
 mod relay;
 pub(super) mod socket;
 
-pub use config::{Compression, JetstreamConfig, RelayConfig, SocketConfig, Verification};
+pub use config::{Compression, JetstreamConfig, LabelsConfig, RelayConfig, SocketConfig, Verification};
 pub use jetstream::Jetstream;
+pub use labels::Labels;
+pub use record::{Recorded, Recording, record};
 pub use relay::Relay;

@@ -5,10 +5,13 @@ mod data;
 mod frame;
 mod key;
 mod mst;
+mod mutated;
 pub(crate) mod recorded;
+mod repo;
 pub(crate) mod scenario;
 mod syntax;
 mod verify;
+mod writer;
 
 use std::path::{Path, PathBuf};
 

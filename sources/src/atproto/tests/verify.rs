@@ -1,5 +1,7 @@
 use super::{
     super::{
+        car::{Car, Hashes, Limits},
+        commit::Commit,
         data,
         frame::{self, Frame},
         json::{AsJson, from_json},
@@ -275,6 +277,11 @@ fn speed() {
     for (name, mode) in [("none", Mode::None), ("hash", Mode::Hash), ("full", Mode::Full)] {
         run(name, &|commit| drop(verify(commit, &Checks { mode, ..full(&keys[commit.repo]) }).unwrap()));
     }
+    run("sig", &|commit| {
+        let car = Car::read(commit.blocks, &Limits::COMMIT, Hashes::Trust).unwrap();
+        let inner = Commit::read(car.blocks.get(&commit.commit).unwrap()).unwrap();
+        inner.verify(&keys[commit.repo]).unwrap();
+    });
     run("records", &|commit| {
         let checks = Checks { mode: Mode::None, ..full(&keys[commit.repo]) };
         for op in verify(commit, &checks).unwrap().ops {

@@ -76,6 +76,7 @@ impl Host {
         let stop = CancellationToken::new();
         let status = Arc::new(SourceStatus::new(id, config.kind()));
         let context = SourceContext {
+            identities: springline_sources::atproto::who::Identities::offline(),
             out,
             known: Arc::new(ledger.clone()),
             commands: commands_in,

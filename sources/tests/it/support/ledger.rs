@@ -106,6 +106,10 @@ impl Ledger {
 }
 
 impl Known for Ledger {
+    fn resyncs(&self, _: usize) -> Result<Vec<Uri>, KnownError> {
+        Ok(Vec::new())
+    }
+
     fn position(&self, partition: &Partition) -> Option<Position> {
         self.with(|inner| inner.positions.get(partition).cloned())
     }

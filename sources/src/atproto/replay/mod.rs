@@ -1,0 +1,267 @@
+//! What was recorded, read again: frames of a relay, lines of a Jetstream, whole repositories.
+//!
+//! ```text
+//!  paths ─► files ─► gz, zst ─► pieces (frames, lines) ─► the same readers as live ─► Outbox
+//!                         └───► CAR ─► a whole repository (see `repos`)
+//! ```
+//!
+//! A file is a partition; its position is the number of pieces of it that were sent, so that a replay that was broken
+//! off goes on where it was. What is read is the same as it would have been live: the versions in it decide what counts.
+
+mod pieces;
+
+use super::{
+    live::{
+        Verification,
+        frames::Frames,
+        intake::{Intake, Item},
+        jetstream::Lines,
+        socket::Heard,
+    },
+    reader::{Reader, RecordsConfig},
+    repos::Fetcher,
+};
+use crate::{Command, Source, SourceContext, SourceError, SourceState};
+use async_trait::async_trait;
+pub use pieces::Form;
+use pieces::{Piece, Pieces};
+pub(in crate::atproto) use pieces::{micros_in, open};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use springline_model::{Partition, SourceId};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+
+/// Files that were recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// Files, or folders of them, read in the order of their names: frames (`.frames`), lines (`.jsonl`), repositories
+    /// (`.car`), each also as `.gz` or `.zst`.
+    pub paths: Vec<PathBuf>,
+    /// What they are, if their names and beginnings don't tell.
+    #[serde(default)]
+    pub form: Option<Form>,
+    /// How fast: as percent of the speed that it was recorded at. 0 is as fast as it goes.
+    #[serde(default)]
+    pub speed_percent: u32,
+    /// How much of a commit is verified.
+    #[serde(default)]
+    pub verification: Verification,
+    /// Take commits that don't say what they follow (`prevData`).
+    #[serde(default)]
+    pub legacy: bool,
+    /// How records are read, and which.
+    #[serde(default)]
+    pub records: RecordsConfig,
+}
+
+/// Bytes of pieces that may wait.
+const QUEUED_BYTES: usize = 32 * 1024 * 1024;
+const QUEUED: usize = 4096;
+
+/// Reads recorded files.
+#[derive(Debug)]
+pub struct Replay {
+    id: SourceId,
+    config: ReplayConfig,
+}
+
+impl Replay {
+    /// Of a configuration.
+    ///
+    /// # Errors
+    /// There is nothing to read.
+    pub fn new(id: SourceId, config: ReplayConfig) -> Result<Self, SourceError> {
+        if config.paths.is_empty() {
+            return Err(SourceError::Config("`paths` must name at least one file or folder".into()));
+        }
+        Ok(Self { id, config })
+    }
+}
+
+#[async_trait]
+impl Source for Replay {
+    fn id(&self) -> &SourceId {
+        &self.id
+    }
+
+    async fn run(self: Box<Self>, context: SourceContext) -> Result<(), SourceError> {
+        let Self { id, config } = *self;
+        context.status.set(SourceState::Indexing, None);
+        let paths = config.paths.clone();
+        let files = tokio::task::spawn_blocking(move || pieces::files(&paths));
+        let files = files.await.map_err(|error| SourceError::Task(error.to_string()))??;
+        let mut context = context;
+        let reader = Reader::new(id.clone(), config.records.clone());
+        let run = Run {
+            frames: Frames::new(
+                reader.clone(),
+                context.identities.clone(),
+                config.verification,
+                config.legacy,
+            ),
+            lines: Lines { reader: reader.clone(), identities: context.identities.clone() },
+            reader,
+            id,
+            config,
+        };
+        let bar = context.progress.files("replay", files.len() as u64);
+        for file in files {
+            if context.stop.is_cancelled() {
+                return Ok(());
+            }
+            run.file(&file, &context).await?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        context.status.set(SourceState::Live, None);
+        loop {
+            tokio::select! {
+                () = context.stop.cancelled() => return Ok(()),
+                Some(command) = context.commands.recv() => refuse(command),
+            }
+        }
+    }
+}
+
+fn refuse(command: Command) {
+    match command {
+        Command::Pull { done, .. } => drop(done.send(Ok(crate::PullReport::default()))),
+        command => command.refuse("a recording is read once"),
+    }
+}
+
+struct Run {
+    id: SourceId,
+    config: ReplayConfig,
+    reader: Reader,
+    frames: Frames,
+    lines: Lines,
+}
+
+impl Run {
+    async fn file(&self, path: &Path, context: &SourceContext) -> Result<(), SourceError> {
+        let name = path.display().to_string();
+        let partition = Partition { source: self.id.clone(), name: name.clone() };
+        let done = context.known.position(&partition).and_then(|position| position.0.parse::<u64>().ok());
+        let form = match self.config.form {
+            Some(form) => form,
+            None => {
+                let path = path.to_path_buf();
+                let told = tokio::task::spawn_blocking(move || pieces::form(&path)).await;
+                told.map_err(|error| SourceError::Task(error.to_string()))??
+            }
+        };
+        context.status.partition(&name, |partition| partition.state = SourceState::Indexing);
+        if form == Form::Car {
+            if done.is_none() {
+                let fetcher = Fetcher::of(&self.reader, self.config.verification, context);
+                fetcher.file(path, &partition).await?;
+            }
+        } else {
+            self.pieces(path, &name, form, done, context).await?;
+        }
+        context.status.partition(&name, |partition| partition.state = SourceState::Live);
+        Ok(())
+    }
+
+    async fn pieces(
+        &self,
+        path: &Path,
+        name: &str,
+        form: Form,
+        done: Option<u64>,
+        context: &SourceContext,
+    ) -> Result<(), SourceError> {
+        let (to, messages) = mpsc::channel(QUEUED);
+        let room = Arc::new(Semaphore::new(QUEUED_BYTES));
+        let speed = self.config.speed_percent;
+        let (reading_path, stop) = (path.to_path_buf(), context.stop.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut pace = Pace::at(speed);
+            for piece in
+                Pieces::open(&reading_path, form)?.skip(usize::try_from(done.unwrap_or(0)).unwrap_or(0))
+            {
+                let Piece { bytes, micros } = piece?;
+                let weight = u32::try_from(bytes.len()).unwrap_or(u32::MAX).clamp(1, 1024 * 1024);
+                let sent = runtime.block_on(async {
+                    tokio::select! {
+                        () = stop.cancelled() => return false,
+                        () = pace.wait(micros) => {}
+                    }
+                    let held = tokio::select! {
+                        () = stop.cancelled() => return false,
+                        held = room.clone().acquire_many_owned(weight) => held,
+                    };
+                    let Ok(held) = held else { return false };
+                    to.send(Heard { bytes: bytes.into(), binary: false, _held: held }).await.is_ok()
+                });
+                if !sent {
+                    break;
+                }
+            }
+            Ok::<_, SourceError>(())
+        });
+        let intake = Intake {
+            source: &self.id,
+            host: name,
+            out: &context.out,
+            status: &context.status,
+            stop: &context.stop,
+            strict: false,
+        };
+        let number = std::sync::atomic::AtomicU64::new(done.unwrap_or(0));
+        let mut cursor = done;
+        let decode = |heard: Vec<Heard>| {
+            let count = heard.len() as u64;
+            let first = number.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+            let (frames, lines, name) = (self.frames.clone(), self.lines.clone(), name.to_owned());
+            let pieces: Vec<bytes::Bytes> = heard.iter().map(|heard| heard.bytes.clone()).collect();
+            Box::pin(async move {
+                let mut items: Vec<Item> = match form {
+                    Form::Frames => frames.read(&name, pieces).await,
+                    _ => lines.read(&name, pieces.into_iter().map(Ok).collect()).await,
+                };
+                drop(heard);
+                // A file is followed by the count of its pieces, and nothing in it ends it.
+                for (number, item) in (first + 1..).zip(&mut items) {
+                    item.cursor = Some(number);
+                    item.fault = None;
+                }
+                items
+            }) as super::live::intake::Decoding
+        };
+        intake.run(messages, decode, &mut cursor).await?;
+        reading.await.map_err(|error| SourceError::Task(error.to_string()))?
+    }
+}
+
+/// Keeps the distances in time that pieces were recorded with.
+struct Pace {
+    percent: u32,
+    first: Option<(u64, Instant)>,
+}
+
+impl Pace {
+    const fn at(percent: u32) -> Self {
+        Self { percent, first: None }
+    }
+
+    async fn wait(&mut self, micros: Option<u64>) {
+        let Some(micros) = micros.filter(|_| self.percent > 0) else { return };
+        let (first, started) = *self.first.get_or_insert_with(|| (micros, Instant::now()));
+        let later = u128::from(micros.saturating_sub(first)) * 100 / u128::from(self.percent);
+        let later =
+            Duration::from_micros(u64::try_from(later).unwrap_or(u64::MAX)).min(Duration::from_secs(86_400));
+        tokio::time::sleep_until(started + later).await;
+    }
+}

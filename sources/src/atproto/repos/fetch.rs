@@ -1,0 +1,353 @@
+//! One whole repository, made what the ledger has.
+
+use crate::{
+    BATCH_EVENTS, Batch, Known, Outbox, SourceContext, SourceError,
+    atproto::{
+        car::{FileBlocks, Limits},
+        data,
+        identity::{Caps, FetchError},
+        live::Verification,
+        reader::{Change, Origin, Reader},
+        replay,
+        repo::{Repo, RepoError},
+        who::Identities,
+    },
+    status::Sent,
+};
+use springline_model::{Event, EventBody, Partition, Position, RepoNews, Rev, Timestamp, Uri};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, Seek, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Why a repository could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchRepoError {
+    /// Its account can't be looked up, or has no host.
+    #[error("its host is not known: {0}")]
+    Host(String),
+    /// The host does not give it.
+    #[error("its host does not give it: {0}")]
+    Fetch(#[from] FetchError),
+    /// The host says that there is none to be had.
+    #[error("its host says: {0}")]
+    Refused(String),
+    /// It is not what it should be.
+    #[error("what its host gives is not it: {0}")]
+    Repo(#[from] RepoError),
+    /// The disk.
+    #[error("it can't be kept for the moment")]
+    Io(#[from] io::Error),
+    /// The copy is older than what is here.
+    #[error("the host's copy is older than what is here")]
+    Stale,
+    /// The process stops.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// What was made of a repository.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Records in it.
+    pub records: u64,
+    /// Records that the ledger had and it has not.
+    pub missing: u64,
+    /// Records that can't be taken.
+    pub refused: u64,
+    /// Records left out because of their age.
+    pub old: u64,
+}
+
+/// Fetches and reads repositories.
+#[derive(Clone)]
+pub struct Fetcher {
+    reader: Reader,
+    identities: Identities,
+    known: Arc<dyn Known>,
+    out: Outbox,
+    status: Arc<crate::SourceStatus>,
+    stop: CancellationToken,
+    verification: Verification,
+    folder: PathBuf,
+    max_bytes: u64,
+    days: u32,
+}
+
+impl Fetcher {
+    /// Of a source.
+    #[must_use]
+    pub fn of(reader: &Reader, verification: Verification, context: &SourceContext) -> Self {
+        Self {
+            reader: reader.clone(),
+            identities: context.identities.clone(),
+            known: context.known.clone(),
+            out: context.out.clone(),
+            status: context.status.clone(),
+            stop: context.stop.clone(),
+            verification,
+            folder: context.data_dir.clone(),
+            max_bytes: 2 * 1024 * 1024 * 1024,
+            days: 0,
+        }
+    }
+
+    /// With these bounds: the largest repository, and the age of records that are left out (0: none are).
+    #[must_use]
+    pub const fn within(mut self, max_bytes: u64, days: u32) -> Self {
+        (self.max_bytes, self.days) = (max_bytes, days);
+        self
+    }
+
+    /// A repository in a file. That it can't be taken is told, and no error: a replay goes on.
+    ///
+    /// # Errors
+    /// The process stops.
+    pub async fn file(&self, path: &Path, partition: &Partition) -> Result<(), SourceError> {
+        let opening = path.to_path_buf();
+        let folder = self.folder.clone();
+        let opened = tokio::task::spawn_blocking(move || unpacked(&opening, &folder)).await;
+        let file = opened.map_err(|error| SourceError::Task(error.to_string()))??;
+        let place = path.display().to_string();
+        let outcome = self.take(file, None, &place).await;
+        let events = match outcome {
+            Ok(made) => {
+                tracing::info!(path = %place, ?made, "repository read");
+                Vec::new()
+            }
+            Err(FetchRepoError::Source(error)) => return Err(error),
+            Err(error) => {
+                self.status.error(format!("{place}: {error}"));
+                let uri = Uri::new(format!(
+                    "file://localhost{}",
+                    if place.starts_with('/') { place.clone() } else { format!("/{place}") }
+                ));
+                vec![self.reader.refuse(uri, error.to_string(), Origin { place: &place, bytes: &[] })]
+            }
+        };
+        self.send(events, Some((partition, Position("1".into()))), false).await.map(drop)
+    }
+
+    /// The repository of an account, from its host.
+    ///
+    /// # Errors
+    /// It can't be had, or is not what it should be; or the process stops.
+    pub async fn fetch(&self, did: &str) -> Result<Made, FetchRepoError> {
+        // First the ledger is told: what is deleted from now on is remembered until the copy is in.
+        let authority = Uri::new(format!("at://{did}/"));
+        let fetching = EventBody::Repo { authority, rev: Rev(0), data: [0; 32], news: RepoNews::Fetching };
+        if let Some(sealed) = self.send(vec![fetching], None, true).await? {
+            sealed.await.map_err(|_| SourceError::Closed)?;
+        }
+        let resolver = self.identities.resolver().ok_or_else(|| FetchRepoError::Host("offline".into()))?;
+        let document =
+            resolver.document(did).await.map_err(|error| FetchRepoError::Host(error.to_string()))?;
+        let pds = document.pds.as_deref().ok_or_else(|| FetchRepoError::Host("it names none".into()))?;
+        let url = format!("{}/xrpc/com.atproto.sync.getRepo?did={did}", pds.trim_end_matches('/'));
+        let caps = Caps { bytes: self.max_bytes, time: None };
+        let mut answer = resolver.client().get(&url, caps).await?;
+        if answer.status() != 200 {
+            let status = answer.status();
+            let body = answer.bytes().await.unwrap_or_default();
+            let said: String = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
+            return Err(FetchRepoError::Refused(format!("{status} {said}")));
+        }
+        std::fs::create_dir_all(&self.folder)?;
+        let mut file = tempfile::tempfile_in(&self.folder)?;
+        loop {
+            let chunk = tokio::select! {
+                () = self.stop.cancelled() => return Err(SourceError::Closed.into()),
+                chunk = answer.chunk() => chunk?,
+            };
+            let Some(chunk) = chunk else { break };
+            file.write_all(&chunk)?;
+        }
+        file.rewind()?;
+        self.take(file, Some(did), &url).await
+    }
+
+    /// Reads a repository and sends what makes the ledger equal to it.
+    async fn take(&self, file: File, did: Option<&str>, place: &str) -> Result<Made, FetchRepoError> {
+        let opened = tokio::task::spawn_blocking(move || Repo::from_file(file, Limits::REPO)).await;
+        let repo = opened.map_err(|error| SourceError::Task(error.to_string()))??;
+        if did.is_some_and(|did| did != repo.did()) {
+            return Err(RepoError::OtherDid.into());
+        }
+        if self.verification == Verification::Full {
+            self.verify(&repo).await?;
+        }
+        let rev = repo.rev().ok_or(FetchRepoError::Stale)?;
+        let authority = Uri::new(format!("at://{}/", repo.did()));
+        if did.is_none() {
+            let news = RepoNews::Fetching;
+            let fetching = EventBody::Repo { authority: authority.clone(), rev: Rev(0), data: [0; 32], news };
+            if let Some(sealed) = self.send(vec![fetching], None, true).await? {
+                sealed.await.map_err(|_| SourceError::Closed)?;
+            }
+        }
+        let (to, mut events) = mpsc::channel::<Vec<EventBody>>(4);
+        let (reader, known, place, days) =
+            (self.reader.clone(), self.known.clone(), place.to_owned(), self.days);
+        let (owner, of) = (authority.clone(), Rev(rev.to_u64()));
+        let walking = tokio::task::spawn_blocking(move || {
+            let walk = Walk { reader: &reader, known: &*known, place: &place, days, to };
+            walk.run(&repo, &owner, of)
+        });
+        let mut sealed = None;
+        while let Some(events) = events.recv().await {
+            sealed = self.send(events, None, true).await?;
+        }
+        let (made, data) = walking.await.map_err(|error| SourceError::Task(error.to_string()))??;
+        let news = RepoNews::Fetched;
+        let fetched = EventBody::Repo { authority, rev: Rev(rev.to_u64()), data, news };
+        sealed = self.send(vec![fetched], None, true).await?.or(sealed);
+        if let Some(sealed) = sealed {
+            sealed.await.map_err(|_| SourceError::Closed)?;
+        }
+        metrics::counter!("springline_repositories_fetched_total").increment(1);
+        Ok(made)
+    }
+
+    /// By the key that the account has now; looked up once more if that fails.
+    async fn verify(&self, repo: &Repo<FileBlocks>) -> Result<(), FetchRepoError> {
+        let did = repo.did();
+        let key = self.identities.key(did, false).await.map_err(FetchRepoError::Host)?;
+        if repo.verify(did, &key).is_ok() {
+            return Ok(());
+        }
+        let key = self.identities.key(did, true).await.map_err(FetchRepoError::Host)?;
+        Ok(repo.verify(did, &key)?)
+    }
+
+    /// Sends events; told when they are durable, if asked for.
+    async fn send(
+        &self,
+        events: Vec<EventBody>,
+        position: Option<(&Partition, Position)>,
+        wait: bool,
+    ) -> Result<Option<oneshot::Receiver<springline_model::Epoch>>, SourceError> {
+        let source = self.reader.source().clone();
+        let partition = position.as_ref().map_or_else(
+            || Partition { source: source.clone(), name: "repositories".into() },
+            |(partition, _)| (*partition).clone(),
+        );
+        let mut sent = Sent::default();
+        let observed = Timestamp::now();
+        events.iter().for_each(|body| sent.count(body));
+        let events =
+            events.into_iter().map(|body| Event { source: source.clone(), observed, body }).collect();
+        let (sealed, receiver) = oneshot::channel();
+        let batch = Batch {
+            partition,
+            events,
+            position: position.map(|(_, position)| position),
+            sealed: wait.then_some(sealed),
+        };
+        tokio::select! {
+            biased;
+            result = self.out.send(batch) => result?,
+            () = self.stop.cancelled() => return Err(SourceError::Closed),
+        }
+        self.status.sent(sent);
+        Ok(wait.then_some(receiver))
+    }
+}
+
+/// A packed file is unpacked beside the source's own things.
+fn unpacked(path: &Path, folder: &Path) -> Result<File, SourceError> {
+    let io = |source| SourceError::Io { path: path.to_path_buf(), source };
+    let mut reader = replay::open(path)?;
+    std::fs::create_dir_all(folder).map_err(io)?;
+    let mut file = tempfile::tempfile_in(folder).map_err(io)?;
+    io::copy(&mut reader, &mut file).map_err(io)?;
+    file.rewind().map_err(io)?;
+    Ok(file)
+}
+
+/// A walk over a repository's records, on a thread that may block.
+struct Walk<'a> {
+    reader: &'a Reader,
+    known: &'a dyn Known,
+    place: &'a str,
+    days: u32,
+    to: mpsc::Sender<Vec<EventBody>>,
+}
+
+impl Walk<'_> {
+    fn run(
+        &self,
+        repo: &Repo<FileBlocks>,
+        authority: &Uri,
+        rev: Rev,
+    ) -> Result<(Made, [u8; 32]), FetchRepoError> {
+        let had = self.known.records(authority.as_str()).map_err(SourceError::Known)?;
+        let mut here: HashSet<Uri> = HashSet::new();
+        let mut made = Made::default();
+        let mut events = Vec::with_capacity(BATCH_EVENTS);
+        let did = repo.did();
+        let tid = repo.rev().ok_or(FetchRepoError::Stale)?;
+        let oldest = oldest(self.days);
+        let mut records = repo.records();
+        while let Some(record) = records.next()? {
+            let Some((collection, rkey)) = record.names() else {
+                made.refused += 1;
+                continue;
+            };
+            if !self.reader.wants(did, collection) {
+                continue;
+            }
+            let uri = Uri::new(format!("at://{did}/{collection}/{rkey}"));
+            let cid = record.cid.to_string();
+            let change = Change { did, collection, rkey, cid: Some(&cid), rev: tid };
+            let origin = Origin { place: &self.place, bytes: &record.block };
+            here.insert(uri.clone());
+            match data::record(&record.block) {
+                Ok(value) => {
+                    self.reader.put(&change, &value, true, origin, &mut events);
+                    made.records += 1;
+                    let is_old =
+                        |record: &springline_model::Record| oldest.is_some_and(|oldest| record.at < oldest);
+                    if matches!(events.last(), Some(EventBody::Fetched { record, .. }) if is_old(record)) {
+                        events.pop();
+                        made.old += 1;
+                    }
+                }
+                Err(error) => {
+                    made.refused += 1;
+                    events.push(EventBody::Missing { rev, uri: uri.clone() });
+                    events.push(self.reader.refuse(uri, error.to_string(), origin));
+                }
+            }
+            if events.len() >= BATCH_EVENTS {
+                self.send(std::mem::take(&mut events))?;
+            }
+        }
+        for record in had.into_iter().filter(|record| record.rev < rev && !here.contains(&record.uri)) {
+            made.missing += 1;
+            events.push(EventBody::Missing { rev, uri: record.uri });
+            if events.len() >= BATCH_EVENTS {
+                self.send(std::mem::take(&mut events))?;
+            }
+        }
+        self.send(events)?;
+        Ok((made, *repo.data().digest()))
+    }
+
+    fn send(&self, events: Vec<EventBody>) -> Result<(), SourceError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.to.blocking_send(events).map_err(|_| SourceError::Closed)
+    }
+}
+
+fn oldest(days: u32) -> Option<Timestamp> {
+    let age = Duration::from_secs(u64::from(days) * 86_400).as_millis();
+    (days > 0).then(|| Timestamp(Timestamp::now().0 - i64::try_from(age).unwrap_or(0)))
+}
