@@ -6,7 +6,13 @@ use super::{
     row::{Kept, LedgerRow},
 };
 use crate::Visible;
-use std::{collections::BTreeSet, rc::Rc};
+use foldhash::fast::RandomState;
+use springline_model::Table;
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 /// What one tick changes.
 #[derive(Default)]
@@ -15,17 +21,29 @@ pub(super) struct Said {
     pub(super) rows: Vec<(LedgerRow, isize)>,
 }
 
+/// Rows of authorities that are remembered: every event asks for them, and most by few.
+const REMEMBERED: usize = 1 << 15;
+
 /// A worker's share of the ledger.
 pub(super) struct Books {
     committed: Rc<dyn Committed>,
     overlay: Overlay,
+    /// The newest state of some rows of accounts and repositories. Nobody else writes them, so what was read or set
+    /// last is what is there.
+    remembered: RefCell<HashMap<(Table, Vec<u8>), Option<LedgerRow>, RandomState>>,
     tick: u64,
     said: Said,
 }
 
 impl Books {
     pub(super) fn new(committed: Rc<dyn Committed>) -> Self {
-        Self { committed, overlay: Overlay::default(), tick: 0, said: Said::default() }
+        Self {
+            committed,
+            overlay: Overlay::default(),
+            remembered: RefCell::default(),
+            tick: 0,
+            said: Said::default(),
+        }
     }
 
     /// Begins a tick.
@@ -42,11 +60,30 @@ impl Books {
     /// A row by its key.
     pub(super) fn get<R: Kept>(&self, key: Vec<u8>) -> Result<Option<R>, LookupError> {
         let place = (R::TABLE, key);
-        if let Some(row) = self.overlay.get::<R>(&place) {
-            return Ok(row.cloned());
+        if is_remembered(R::TABLE)
+            && let Some(row) = self.remembered.borrow().get(&place)
+        {
+            return Ok(row.as_ref().and_then(R::of).cloned());
         }
-        let value = self.committed.get(R::TABLE, &place.1)?;
-        value.map(|value| decode(&place.1, &value)).transpose()
+        let row = match self.overlay.get::<R>(&place) {
+            Some(row) => row.cloned(),
+            None => {
+                let value = self.committed.get(R::TABLE, &place.1)?;
+                value.map(|value| decode::<R>(&place.1, &value)).transpose()?
+            }
+        };
+        self.remember(place, row.clone().map(R::into_row));
+        Ok(row)
+    }
+
+    fn remember(&self, place: (Table, Vec<u8>), row: Option<LedgerRow>) {
+        if is_remembered(place.0) {
+            let mut remembered = self.remembered.borrow_mut();
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(place, row);
+        }
     }
 
     /// The rows whose keys begin with this.
@@ -77,6 +114,7 @@ impl Books {
         }
         let Some(key) = old.as_ref().or(new.as_ref()).map(R::key_bytes) else { return };
         let new = new.map(R::into_row);
+        self.remember((R::TABLE, key.clone()), new.clone());
         self.overlay.put(self.tick, (R::TABLE, key), new.clone());
         self.said.rows.extend(old.map(|old| (old.into_row(), -1)));
         self.said.rows.extend(new.map(|new| (new, 1)));
@@ -89,6 +127,10 @@ impl Books {
             self.said.visible.extend(is.map(|is| (is, 1)));
         }
     }
+}
+
+const fn is_remembered(table: Table) -> bool {
+    matches!(table, Table::Accounts | Table::Repos)
 }
 
 fn decode<R: Kept>(key: &[u8], value: &[u8]) -> Result<R, LookupError> {

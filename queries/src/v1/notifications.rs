@@ -3,7 +3,7 @@
 use super::{
     list::{self, List, MAX_EXAMINED},
     names,
-    posts::clip,
+    posts::readable,
     shape::Time,
 };
 use crate::{
@@ -185,7 +185,7 @@ fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<N
         // It may be seen: it comes from a view.
         let record = snapshot.record(&item.source)?.map(|row| row.record);
         let text = record.filter(|record| !record.text.is_empty());
-        item.text = text.map(|record| clip(&record.text, MAX_TEXT_BYTES).to_owned());
+        item.text = text.map(|record| readable(&record.text, MAX_TEXT_BYTES));
     }
     let seen = (inbox.seen.0 > i64::MIN).then_some(Time(inbox.seen));
     Ok(Notifications { seen, unread: inbox.unread(snapshot, &recipient)?, page })

@@ -8,7 +8,7 @@ use super::{
 use crate::problem::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
-use springline_model::{Record, Uri, record::attr, rows::LabelRow};
+use springline_model::{Record, Uri, record::attr, rows::LabelRow, text::display};
 use springline_sinks::{Scan, Snapshot};
 
 /// The most labels on one subject that are looked at.
@@ -38,7 +38,7 @@ pub struct Post {
     /// Its title, if it has one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// Its text, exactly as it is; at most 16 KiB.
+    /// Its text, without characters that mislead (`/v1/records` has it exactly); at most 16 KiB.
     pub text: String,
     /// There is more text: `/v1/records` has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -89,13 +89,19 @@ impl Post {
             kind: record.kind.clone(),
             author: record.author.clone(),
             at: Time(record.at),
-            title: clip(&record.title, MAX_TEXT_BYTES).to_owned(),
-            text: clip(&record.text, MAX_TEXT_BYTES).to_owned(),
+            title: readable(&record.title, MAX_TEXT_BYTES),
+            text: readable(&record.text, MAX_TEXT_BYTES),
             cut: record.text.len() > MAX_TEXT_BYTES,
             langs: record.langs.clone(),
             tags: record.tags.clone(),
         })
     }
+}
+
+/// The beginning of a stranger's text, fit to be shown.
+#[must_use]
+pub fn readable(text: &str, most: usize) -> String {
+    display::shown(clip(text, most)).into_owned()
 }
 
 /// The beginning of a text, of whole characters.

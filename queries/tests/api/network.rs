@@ -112,7 +112,13 @@ async fn feeds() {
     for wrong in ["none?", "author?", "tag?", "tag?tag=a%22b", "trending?window=1y", "latest?limit=101"] {
         site.get(&format!("/v1/feeds/{wrong}")).await.problem(400, "malformed-query");
     }
+    // What turns the direction of a text, or shows nothing, is not shown; and there is an end.
+    let long = format!("a\u{202E}b\u{0}{}", "é".repeat(20_000));
+    site.world.change(|state| state.put(post("u9/long", 99_000, &long, vec![])));
     let page = site.get("/v1/feeds/latest?limit=1").await.json();
+    let text = page["items"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("abé") && text.len() < 16 * 1024, "{}", text.len());
+    assert_eq!(page["items"][0]["cut"], true);
     let cursor = page["next"].as_str().unwrap();
     site.get(&format!("/v1/feeds/latest?lang=de&cursor={cursor}")).await.problem(400, "malformed-cursor");
 }
