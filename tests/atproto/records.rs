@@ -56,19 +56,9 @@ fn whole_repositories_are_what_a_naive_walk_finds() {
         }
         let dir = tempfile::tempdir().unwrap();
         let springline = replayer(dir.path());
-        let arguments = [
-            "replay",
-            "--verification",
-            "hash",
-            "--keep-serving",
-            "--listen",
-            "127.0.0.1:0",
-            &path.to_string_lossy(),
-        ];
-        let server = springline.start(&arguments);
+        replay(&springline, "hash", &[&path]);
+        let server = springline.start(&["run", "--listen", "127.0.0.1:0"]);
         server.ready();
-        let status = server.get("/v1/views").json();
-        assert!(status.is_object() || status.is_array(), "{status}");
         // As many as an answer takes a second for: the most linked, and some of the others.
         let mut targets: Vec<(&String, &u64)> = counts.iter().collect();
         targets.sort_by_key(|(target, count)| (std::cmp::Reverse(**count), *target));
@@ -79,7 +69,7 @@ fn whole_repositories_are_what_a_naive_walk_finds() {
             let answer = server
                 .get(&format!("/v1/backlinks/count?target={}", encode(Uri::from(target.as_str()).as_str())))
                 .json();
-            assert_eq!(answer["total"].as_u64(), Some(**count), "{name}: {target}: {answer}");
+            assert_eq!(answer["links"].as_u64(), Some(**count), "{name}: {target}: {answer}");
         }
         for uri in uris.iter().step_by((uris.len() / most).max(1)) {
             assert_eq!(server.get(&format!("/v1/records?uri={}", encode(uri))).status, 200, "{uri}");
@@ -139,7 +129,7 @@ fn an_account_that_is_hidden_leaves_every_view_and_comes_back() {
         let done = server.post(&format!("/v1/moderation/{action}?wait=visible&wait_secs=60"), &body);
         assert_eq!(done.status, 200, "{}", done.text());
         let answer = server.get(&count).json();
-        assert_eq!(answer["total"].as_u64(), Some(links), "{answer}");
+        assert_eq!(answer["links"].as_u64(), Some(links), "{answer}");
         assert_eq!(epoch(&answer), epoch(&asked) + 1, "in one epoch");
         let uri = encode(&format!("{}app.bsky.feed.post/00000", account.authority()));
         let status = if links == 0 { 404 } else { 200 };

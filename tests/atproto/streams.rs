@@ -1,6 +1,6 @@
 //! Records that come over the network.
 
-use super::world::{World, complete, followed, replay, replayer, views};
+use super::world::{World, complete, followed, framed, replay, replayer, views};
 use crate::dice::Dice;
 use springline_sources::atproto::writer::Write;
 use springline_tests::{
@@ -117,6 +117,11 @@ fn a_commit_that_was_missed_is_made_up_for() {
     complete(&server);
     assert_eq!([1, 2, 3, 4, 6].map(has), [false, true, true, true, true]);
     assert_eq!(world.directory.hits(&springline_tests::atproto::Directory::get_repo(account.did())), 1);
+    let said = |number: u64| {
+        let uri = encode(&format!("{}{}", account.authority(), post_of(number)));
+        server.get(&format!("/v1/records?uri={uri}")).json()["text"].clone()
+    };
+    assert_eq!([2, 3].map(said), ["[[node 22]] words", "[[node 3]] words"]);
     // The stream goes on as if nothing had been.
     world.stream.frame(7, account.create(&post_of(7), &text(7), 7));
     followed(&server, &world.stream, 7);
@@ -129,14 +134,16 @@ fn a_commit_that_was_missed_is_made_up_for() {
     let fresh = replayer(&world.path("fresh"));
     replay(&fresh, "hash", &[&car]);
     let (found, wanted) = (views(&follower), views(&fresh));
-    // The catalog and the links say from which source each came.
-    for view in ["search", "rankings", "notifications"] {
+    for view in ["rankings", "notifications"] {
         assert_eq!(found[view], wanted[view], "{view}");
     }
+    // The others say from which source each came.
     let rows = |views: &std::collections::BTreeMap<String, String>, view: &str| {
         views[view].split(' ').next().unwrap().to_owned()
     };
-    assert_eq!(rows(&found, "backlinks"), rows(&wanted, "backlinks"));
+    for view in ["backlinks", "search"] {
+        assert_eq!(rows(&found, view), rows(&wanted, view), "{view}");
+    }
 }
 
 #[test]
@@ -173,7 +180,7 @@ fn a_repository_is_fetched_while_it_is_written_to() {
     followed(&server, &world.stream, 41);
     let count = |target: &str| {
         let answer = server.get(&format!("/v1/backlinks/count?target={}", encode(target))).json();
-        answer["total"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+        answer["links"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     };
     complete(&server);
     eventually("the merge", Duration::from_secs(30), || {
@@ -182,4 +189,24 @@ fn a_repository_is_fetched_while_it_is_written_to() {
     });
     server.stop();
     assert_eq!(views(&follower).len(), 5);
+}
+
+#[test]
+fn a_recording_that_is_damaged_is_named_and_no_success() {
+    let world = World::new();
+    let mut account = Account::new(1);
+    let frames: Vec<_> =
+        (1..=5).map(|seq| account.create(&format!("a.b.c/{seq}"), &post("words"), seq)).collect();
+    let mut bytes = framed(&frames);
+    bytes.truncate(bytes.len() - 3);
+    let path = world.path("cut.frames");
+    std::fs::write(&path, bytes).unwrap();
+    let springline = replayer(&world.path("data"));
+    let output = springline.output(&["replay", &path.to_string_lossy()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains("cut.frames") && said.contains("in the middle of a frame"), "{said}");
+    // What could be read is there.
+    let search = views(&springline)["search"].clone();
+    assert!(search.starts_with("4 rows"), "{search}");
 }

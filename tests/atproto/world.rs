@@ -19,7 +19,8 @@ use tokio::runtime::Runtime;
 const LEDGER: &str = "ledger";
 
 pub(super) struct World {
-    pub(super) runtime: Runtime,
+    /// What runs the others.
+    _runtime: Runtime,
     pub(super) directory: Directory,
     pub(super) stream: Stream,
     pub(super) dir: TempDir,
@@ -31,7 +32,7 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (directory, stream) =
             runtime.block_on(async { (Directory::start().await, Stream::relay().await) });
-        Self { runtime, directory, stream, dir: TempDir::new().unwrap() }
+        Self { _runtime: runtime, directory, stream, dir: TempDir::new().unwrap() }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
