@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod atproto;
 mod browser;
 mod dice;
 mod faults;

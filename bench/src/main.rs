@@ -8,6 +8,7 @@
 //! Each side of each scale has a process and a copy of the gardens of its own, so that neither memory nor edits of
 //! one are seen by another. What is measured and how is said in `docs/figures.md`.
 
+mod atproto;
 mod edits;
 mod gardens;
 mod http;
@@ -36,6 +37,11 @@ struct Cli {
 enum Command {
     /// Index, edits, queries and memory over real gardens, beside a SQLite FTS5 index written by hand
     Gardens(gardens::GardensArgs),
+    /// Commits of the AT Protocol through the whole process, over HTTP, and at a pace
+    Atproto(atproto::AtprotoArgs),
+    /// One run of `atproto` (what that starts)
+    #[command(hide = true)]
+    MeasureAtproto(atproto::AtprotoJob),
     /// One side of one scale (what `gardens` starts)
     #[command(hide = true)]
     Measure(Job),
@@ -102,6 +108,16 @@ enum EngineName {
     Fjall,
 }
 
+impl EngineName {
+    /// Its name as a flag's value.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        }
+    }
+}
+
 impl From<EngineName> for Engine {
     fn from(name: EngineName) -> Self {
         match name {
@@ -114,6 +130,8 @@ impl From<EngineName> for Engine {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Gardens(args) => gardens::run(&args),
+        Command::Atproto(args) => atproto::run(&args),
+        Command::MeasureAtproto(job) => atproto::measure(&job),
         Command::Measure(job) => {
             let figures = match job.side {
                 Side::Springline => springline::measure(&job)?,

@@ -1,6 +1,6 @@
 //! What the ledger has, as a source may ask for it.
 
-use springline_model::{Partition, Position, Rev, SourceId, Timestamp, Uri};
+use springline_model::{Epoch, Partition, Position, Rev, SourceId, Timestamp, Uri};
 use std::error::Error;
 
 /// A view of the ledger for sources. Calls may block for as long as the store takes: sources call from blocking
@@ -27,6 +27,9 @@ pub trait Known: Send + Sync {
     /// # Errors
     /// The store can't be read.
     fn resyncs(&self, limit: usize) -> Result<Vec<Uri>, KnownError>;
+
+    /// Whether what was sealed up to an epoch shows in the answers: a batch is durable before it does.
+    fn shows(&self, epoch: Epoch) -> bool;
 
     /// The quarantined pieces of an authority: so that one that is gone is released.
     ///
@@ -72,6 +75,10 @@ impl Known for NothingKnown {
 
     fn resyncs(&self, _: usize) -> Result<Vec<Uri>, KnownError> {
         Ok(Vec::new())
+    }
+
+    fn shows(&self, _: Epoch) -> bool {
+        true
     }
 
     fn quarantined(&self, _: &str) -> Result<Vec<Uri>, KnownError> {

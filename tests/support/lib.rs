@@ -2,6 +2,7 @@
 //!
 //! Tests talk to the real program over its command line and over HTTP; nothing is replaced.
 
+pub mod atproto;
 mod browser;
 mod garden;
 mod http;

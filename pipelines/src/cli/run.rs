@@ -92,9 +92,13 @@ pub(super) fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Re
         };
         let mut running = tokio::spawn(opened.run(stop.child_token()));
         let live = async { if once { control.until_live().await } else { std::future::pending().await } };
+        let mut failures = Vec::new();
         let ended = tokio::select! {
             ended = &mut running => ended,
-            () = live => finish(&stop, running, &mut signals).await?,
+            () = live => {
+                failures = control.failures();
+                finish(&stop, running, &mut signals).await?
+            }
             () = signals.next() => {
                 tracing::info!("stopping: sealing and syncing what was read; once more to stop at once");
                 finish(&stop, running, &mut signals).await?
@@ -106,6 +110,10 @@ pub(super) fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Re
         }
         ended.context("the process has failed")??;
         tracing::info!("stopped");
+        // What could be read is in the views; that it is not all must not go unnoticed.
+        if !failures.is_empty() {
+            anyhow::bail!("not everything could be read: {}", failures.join("; "));
+        }
         Ok(())
     })
 }

@@ -90,6 +90,13 @@ impl ProcessControl {
         })
     }
 
+    /// Sources that have failed, and why.
+    pub fn failures(&self) -> Vec<String> {
+        let snapshots = self.handles.values().map(|handle| handle.status.snapshot());
+        let failed = snapshots.filter(|status| status.state == SourceState::Failed);
+        failed.map(|status| format!("{}: {}", status.id, status.reason.unwrap_or_default())).collect()
+    }
+
     /// Waits until every source has caught up once.
     pub async fn until_live(&self) {
         while self.state.lock().phase != Phase::Live {

@@ -1,7 +1,7 @@
 //! What is committed, as the ledger operator and the sources may ask for it: both read the store.
 
 use springline_model::{
-    Partition, Position, Row, SourceId, Table, Uri,
+    Epoch, Partition, Position, Row, SourceId, Table, Uri,
     key::KeyWriter,
     rows::{QuarantineRow, RecordRow, ResyncRow},
 };
@@ -131,6 +131,10 @@ impl Known for StoreKnown {
         let scan = Scan { limit, ..Scan::default() };
         let rows = self.0.reader().read(|snapshot| snapshot.scan::<ResyncRow>(&scan)).map_err(known)?;
         Ok(rows.into_iter().map(|row| row.authority).collect())
+    }
+
+    fn shows(&self, epoch: Epoch) -> bool {
+        self.0.reader().applied() >= epoch
     }
 
     fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {

@@ -49,6 +49,9 @@ pub enum LineError {
     /// A field makes no sense.
     #[error("{0}")]
     Field(String),
+    /// It is the server's last word.
+    #[error("the server says: {0}")]
+    Server(String),
 }
 
 #[derive(Deserialize)]
@@ -130,10 +133,7 @@ pub fn read(line: &[u8], reader: &Reader, place: &dyn std::fmt::Display) -> Resu
     }
     let wire: Wire<'_> = serde_json::from_slice(line)?;
     if let Some(error) = wire.error {
-        return Err(LineError::Field(format!(
-            "the server says: {error} {}",
-            wire.message.unwrap_or_default()
-        )));
+        return Err(LineError::Server(format!("{error} {}", wire.message.unwrap_or_default())));
     }
     let wire = match wire.payload {
         Some(payload) => *payload,

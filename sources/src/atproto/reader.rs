@@ -121,7 +121,8 @@ impl Reader {
         if let Some(reason) = &invalid
             && self.config.validation == Validation::Reject
         {
-            out.push(EventBody::Delete { rev, uri: place.uri() });
+            let uri = place.uri();
+            out.push(if whole { EventBody::Missing { rev, uri } } else { EventBody::Delete { rev, uri } });
             out.push(self.refuse(place.uri(), format!("not as its lexicon wants it: {reason}"), origin));
             return;
         }

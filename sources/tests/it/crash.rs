@@ -15,7 +15,11 @@ fn write_many(write: impl Fn(&str, String), chance: &mut Chance) {
 
 /// Runs a source until it is killed, or until it has sent all that there was.
 async fn run_until_killed(config: &SourceConfig, ledger: &Ledger, data: &Path, chance: &mut Chance) {
-    let options = HostOptions { capacity: 1 + chance.below(3), dies_at: Some(chance.below(4)) };
+    let options = HostOptions {
+        capacity: 1 + chance.below(3),
+        dies_at: Some(chance.below(4)),
+        ..HostOptions::default()
+    };
     let host = Host::start_with(config, ledger, data, options);
     loop {
         if host.is_dead() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agora;
+mod atproto;
 mod crash;
 mod files;
 mod gardens;
@@ -10,6 +11,9 @@ mod git;
 mod git_hostile;
 mod git_transports;
 mod links;
+#[path = "../../../tests/support/atproto/mod.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared with the tests of the whole program")]
+mod network;
 mod random_files;
 mod random_git;
 mod support;

@@ -29,6 +29,8 @@ use super::cbor::{CborError, Order, Reader, once};
 
 /// Bytes of a frame.
 pub const MAX_FRAME: usize = 5_000_000;
+/// Bytes that are taken from a socket or a file at all, so that a frame which is too large can be passed over.
+pub const MAX_MESSAGE: usize = 16_000_000;
 /// Operations of a commit.
 pub const MAX_OPS: usize = 200;
 

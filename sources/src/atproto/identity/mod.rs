@@ -42,6 +42,7 @@ mod resolver;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::atproto) use client::retry_after;
 pub use client::{Caps, GuardedClient, Response};
 pub use config::{HttpConfig, IdentityConfig};
 pub use document::{Document, DocumentError};

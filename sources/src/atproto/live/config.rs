@@ -38,11 +38,18 @@ impl Default for SocketConfig {
     }
 }
 
+/// No time is longer: a day.
+const MAX_SECS: u64 = 24 * 3600;
+
 impl SocketConfig {
     pub(super) fn check(&self) -> Result<(), SourceError> {
         let wrong = |message: &str| Err(SourceError::Config(message.to_owned()));
         if self.ping_secs == 0 || self.pong_secs == 0 || self.stall_secs == 0 || self.connect_secs == 0 {
             return wrong("the times of `socket` must be at least 1 second");
+        }
+        let times = [self.ping_secs, self.pong_secs, self.stall_secs, self.connect_secs, self.backoff_secs.1];
+        if times.iter().any(|secs| *secs > MAX_SECS) {
+            return wrong("the times of `socket` must be at most a day");
         }
         if self.backoff_secs.0 == 0 || self.backoff_secs.0 > self.backoff_secs.1 {
             return wrong("`socket.backoff_secs` are the first and the longest wait, both at least 1");

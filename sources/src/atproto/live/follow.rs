@@ -6,15 +6,12 @@
 use super::{
     SocketConfig,
     intake::{Decoding, Intake},
-    socket::{self, Ended, Heard, Target},
+    socket::{self, Ended, Heard, Message, Room, Target},
 };
 use crate::{Command, PullReport, SourceContext, SourceError, SourceState};
 use springline_model::{Partition, SourceId};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Messages that may wait to be decoded.
@@ -34,7 +31,7 @@ pub(super) trait Upstream: Send + Sync + 'static {
     }
 
     /// Reads messages.
-    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Heard>) -> Decoding;
+    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Message>) -> Decoding;
 
     /// Whether numbers must rise from message to message.
     fn is_strict(&self) -> bool {
@@ -85,7 +82,7 @@ impl<U: Upstream> Follow<U> {
                     Some(command) = commands.recv() => match answer(command) {
                         Some(Wish::Pause) => paused = true,
                         Some(Wish::Resume) => { paused = false; rested.clear(); }
-                        Some(Wish::Reset) => { cursors.clear(); rested.clear(); }
+                        Some(Wish::Reset) => { self.reset(&mut cursors); rested.clear(); }
                         None => {}
                     },
                 }
@@ -97,7 +94,7 @@ impl<U: Upstream> Follow<U> {
 
             let cut = stop.child_token();
             let (to, messages) = mpsc::channel(QUEUED);
-            let room = Arc::new(Semaphore::new(self.socket.queued_bytes.min(Semaphore::MAX_PERMITS)));
+            let room = Room::of(self.socket.queued_bytes);
             let mut cursor = cursors.get(&host).copied();
             let intake = Intake {
                 source: &self.id,
@@ -124,7 +121,7 @@ impl<U: Upstream> Follow<U> {
                         }
                         Some(command) = commands.recv() => {
                             wish = answer(command).or(wish);
-                            if wish.is_some() {
+                            if matches!(wish, Some(Wish::Pause | Wish::Reset)) {
                                 cut.cancel();
                             }
                         }
@@ -132,6 +129,9 @@ impl<U: Upstream> Follow<U> {
                 }
             }
             cursors.extend(cursor.map(|cursor| (host.clone(), cursor)));
+            if stop.is_cancelled() {
+                return Ok(());
+            }
             let fault = taken.transpose()?.flatten();
             status.partition(&host, |partition| partition.state = SourceState::Paused);
             match wish {
@@ -141,7 +141,7 @@ impl<U: Upstream> Follow<U> {
                     continue;
                 }
                 Some(Wish::Reset) => {
-                    cursors.insert(host, 0);
+                    self.reset(&mut cursors);
                     continue;
                 }
                 Some(Wish::Resume) | None => {}
@@ -167,6 +167,11 @@ impl<U: Upstream> Follow<U> {
         }
     }
 
+    /// Every host is asked for the oldest that it has.
+    fn reset(&self, cursors: &mut BTreeMap<String, u64>) {
+        *cursors = self.hosts.iter().map(|host| (host.clone(), 0)).collect();
+    }
+
     /// The first host that is not to be left alone.
     fn next_host(&self, rested: &BTreeMap<String, (Instant, Duration)>) -> Option<String> {
         let now = Instant::now();
@@ -178,7 +183,7 @@ impl<U: Upstream> Follow<U> {
         host: &str,
         cursor: Option<u64>,
         to: mpsc::Sender<Heard>,
-        room: &Arc<Semaphore>,
+        room: &Room,
         stop: &CancellationToken,
         status: &crate::SourceStatus,
     ) -> Ended {

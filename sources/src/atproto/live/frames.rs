@@ -1,7 +1,7 @@
 //! Frames of a relay as events: whoever has them, from a socket or a file.
 //!
 //! A frame that is no CBOR closes the connection, as the specification wants it. Should the same bytes come again, they
-//! are passed over: one bad frame must not hold a stream up for ever.
+//! are passed over: one bad frame must not hold a stream up for ever. The same holds for one that we fail at.
 
 use super::{config::Verification, intake::Item};
 use crate::atproto::{
@@ -12,7 +12,7 @@ use crate::atproto::{
     key::PublicKey,
     reader::{Change, Origin, Reader},
     syntax::{Did, Tid},
-    verify::{Checks, Mode, Reject, Verified, verify, verify_sync},
+    verify::{Checks, MAX_AHEAD, Mode, Reject, Verified, verify, verify_sync},
     who::Identities,
 };
 use bytes::Bytes;
@@ -20,12 +20,15 @@ use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use springline_model::{EventBody, Hosting, RepoNews, Rev, Timestamp, Uri};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-/// Keys that are looked up at a time for one chunk.
+/// Accounts that are looked up at a time for one chunk.
 const LOOKUPS: usize = 16;
+/// Of how many frames that were none it is remembered.
+const BROKEN: usize = 64;
 
 /// Reads frames. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +40,7 @@ struct Inner {
     mode: Mode,
     legacy: bool,
     /// The digests of the last frames that were no frames.
-    broken: Mutex<BTreeSet<[u8; 32]>>,
+    broken: Mutex<VecDeque<[u8; 32]>>,
 }
 
 type Keys = HashMap<String, Result<PublicKey, String>>;
@@ -74,17 +77,18 @@ impl Frames {
                 items[at] = read;
             }
         }
-        let mut done = Vec::with_capacity(items.len());
-        for Read { mut item, identity, deleted, .. } in items {
+        // Who is slow to answer holds up what comes behind, so that they are asked side by side.
+        let done = items.into_iter().map(|read| async move {
+            let Read { mut item, identity, deleted, .. } = read;
             if let Some(did) = identity {
                 item.events.extend(self.0.identities.changed(&did).await);
             }
             if let Some((did, micros)) = deleted {
                 item.events.push(self.0.identities.deleted(&did, micros).await);
             }
-            done.push(item);
-        }
-        done
+            item
+        });
+        stream::iter(done).buffered(LOOKUPS).collect().await
     }
 
     async fn keys(&self, dids: BTreeSet<String>, again: bool) -> Keys {
@@ -100,9 +104,14 @@ impl Frames {
         let (inner, host) = (self.0.clone(), host.to_owned());
         let read = tokio::task::spawn_blocking(move || {
             let now = Timestamp::now();
-            frames.iter().map(|frame| inner.frame(&host, frame, &keys, now, last)).collect()
+            let read = |frame: &Bytes| {
+                catch_unwind(AssertUnwindSafe(|| inner.frame(&host, frame, &keys, now, last)))
+                    .unwrap_or_else(|_| inner.failed(&host, frame).into())
+            };
+            frames.iter().map(read).collect()
         });
         read.await.unwrap_or_else(|error| {
+            // Only when the process ends: a panic is caught.
             let fault = Some(format!("reading a frame failed: {error}"));
             vec![Read { item: Item { fault, ..Item::default() }, ..Read::default() }]
         })
@@ -173,7 +182,7 @@ impl Inner {
                 }
             }
             Frame::Account(account) => {
-                self.account(Spot { host, seq: account.seq, time: account.time, bytes }, &account)
+                self.account(Spot { host, seq: account.seq, time: account.time, bytes }, &account, now)
             }
             Frame::Identity(identity) => {
                 let spot = Spot { host, seq: identity.seq, time: identity.time, bytes };
@@ -281,14 +290,16 @@ impl Inner {
         spot.item(events).into()
     }
 
-    fn account(&self, spot: Spot<'_>, account: &Account<'_>) -> Read {
+    fn account(&self, spot: Spot<'_>, account: &Account<'_>, now: Timestamp) -> Read {
         let Ok(did) = Did::new(account.did) else {
             self.count("did");
             let refused =
                 self.reader.refuse(spot.uri(), "an account whose DID is none".into(), spot.origin(&spot));
             return spot.item(vec![refused]).into();
         };
-        let micros = micros_of(account.time).unwrap_or(0);
+        // It orders what is said of the account, so it is not believed beyond our own: nothing later would count.
+        let now = u64::try_from(now.0).unwrap_or(0).saturating_mul(1000);
+        let micros = micros_of(account.time).unwrap_or(now).min(now.saturating_add(MAX_AHEAD));
         let status = Hosting::of(account.active, account.status);
         if status == Hosting::Deleted {
             return Read { item: spot.item(Vec::new()), deleted: Some((did, micros)), ..Read::default() };
@@ -300,20 +311,41 @@ impl Inner {
     /// A message that can't be read. If its number can, the stream goes on behind it.
     fn unreadable(&self, host: &str, bytes: &[u8], error: &FrameError) -> Item {
         self.count(error.name());
-        let digest = blake3::hash(bytes);
-        let uri = Uri::new(format!("{}/frame/{}", host.trim_end_matches('/'), &digest.to_hex()[..16]));
-        let refused = self.reader.refuse(uri, error.to_string(), Origin { place: &host, bytes });
         let seq = match error {
             FrameError::Body { seq, .. } => seq.and_then(|seq| u64::try_from(seq).ok()),
             _ => None,
         };
+        let events = vec![self.refuse_frame(host, bytes, error.to_string())];
+        let is_new = seq.is_none() && self.is_new(blake3::hash(bytes).as_bytes());
+        let fault = is_new.then(|| format!("a message that can't be read: {error}"));
+        Item { cursor: seq, events, fault, ..Item::default() }
+    }
+
+    /// A message that we fail at: a mistake of ours.
+    fn failed(&self, host: &str, bytes: &[u8]) -> Item {
+        self.count("failed");
+        tracing::error!(host, "reading a frame panicked");
+        let events = vec![self.refuse_frame(host, bytes, "reading it failed".into())];
+        Item { events, ..Item::default() }
+    }
+
+    fn refuse_frame(&self, host: &str, bytes: &[u8], reason: String) -> EventBody {
+        let digest = blake3::hash(bytes).to_hex();
+        let uri = Uri::new(format!("{}/frame/{}", host.trim_end_matches('/'), &digest[..16]));
+        self.reader.refuse(uri, reason, Origin { place: &host, bytes })
+    }
+
+    /// Whether something that is no frame was not seen of late.
+    fn is_new(&self, digest: &[u8; 32]) -> bool {
         let mut broken = self.broken.lock();
-        let is_new = broken.insert(*digest.as_bytes());
-        if broken.len() > 64 {
-            broken.pop_first();
+        if broken.contains(digest) {
+            return false;
         }
-        let fault = (seq.is_none() && is_new).then(|| format!("a message that can't be read: {error}"));
-        Item { cursor: seq, events: vec![refused], fault, ..Item::default() }
+        if broken.len() == BROKEN {
+            broken.pop_front();
+        }
+        broken.push_back(*digest);
+        true
     }
 
     fn count(&self, fault: &'static str) {

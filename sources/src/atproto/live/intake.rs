@@ -6,14 +6,16 @@
 //!             chunk ──┴─► decode ─┘
 //! ```
 //!
-//! Invariant: the position of a batch is the number of the last message whose events are in it or in one before.
+//! Invariants:
+//! 1. The position of a batch is the number of the last message whose events are in it or in one before.
+//! 2. A message takes its share of the bytes that may wait until what it says was sent.
 
-use super::socket::Heard;
+use super::socket::{Heard, Message};
 use crate::{BATCH_EVENTS, Batch, Outbox, SourceError, SourceStatus, status::Sent};
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use springline_model::{Event, EventBody, Gap, Partition, Position, SourceId, Timestamp};
 use std::pin::Pin;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// Messages that are decoded together: enough to be worth a thread, few enough not to be waited for.
@@ -34,6 +36,9 @@ pub(in crate::atproto) struct Item {
     pub(in crate::atproto) fault: Option<String>,
 }
 
+/// A chunk being decoded, and the room that it takes.
+type Held = Pin<Box<dyn Future<Output = (Vec<Item>, Vec<OwnedSemaphorePermit>)> + Send>>;
+
 /// A chunk being decoded.
 pub(in crate::atproto) type Decoding = Pin<Box<dyn Future<Output = Vec<Item>> + Send>>;
 
@@ -49,36 +54,42 @@ pub(in crate::atproto) struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// Takes messages until there are no more, or one is at fault: then why. `cursor` is how far the stream was sent,
-    /// and follows.
+    /// Takes messages until there are no more, one is at fault (then why), or the process stops. `cursor` is how far
+    /// the stream was sent, and follows.
     pub(in crate::atproto) async fn run(
         &self,
         mut messages: mpsc::Receiver<Heard>,
-        decode: impl Fn(Vec<Heard>) -> Decoding,
+        decode: impl Fn(Vec<Message>) -> Decoding,
         cursor: &mut Option<u64>,
     ) -> Result<Option<String>, SourceError> {
         let side_by_side = std::thread::available_parallelism().map_or(2, usize::from) + 1;
         let resumed = *cursor;
         let mut first = true;
-        let mut decoding: FuturesOrdered<Decoding> = FuturesOrdered::new();
+        let mut decoding: FuturesOrdered<Held> = FuturesOrdered::new();
         let (mut open, mut chunk) = (true, Vec::with_capacity(CHUNK));
-        loop {
-            let items = tokio::select! {
+        while open || !decoding.is_empty() {
+            let (items, held) = tokio::select! {
                 biased;
+                // What was not sent is asked for again.
+                () = self.stop.cancelled() => return Ok(None),
                 Some(items) = decoding.next(), if !decoding.is_empty() => items,
                 count = messages.recv_many(&mut chunk, CHUNK), if open && decoding.len() < side_by_side => {
-                    match count {
-                        0 => open = false,
-                        _ => decoding.push_back(decode(std::mem::take(&mut chunk))),
+                    open = count > 0;
+                    if open {
+                        let (messages, held) = chunk.drain(..).map(|heard| (heard.message, heard.held)).unzip();
+                        let decoded = decode(messages);
+                        decoding.push_back(Box::pin(async move { (decoded.await, held) }));
                     }
                     continue;
                 }
-                else => return Ok(None),
             };
-            if let Some(fault) = self.send(items, cursor, resumed, &mut first).await? {
-                return Ok(Some(fault));
+            let fault = self.send(items, cursor, resumed, &mut first).await?;
+            drop(held);
+            if fault.is_some() {
+                return Ok(fault);
             }
         }
+        Ok(None)
     }
 
     /// Sends what a chunk says; a fault ends the connection, with what came before it sent.
@@ -90,6 +101,7 @@ impl Intake<'_> {
         first: &mut bool,
     ) -> Result<Option<String>, SourceError> {
         let (mut events, mut fault, mut at) = (Vec::new(), None, None);
+        let before = *cursor;
         for item in items {
             if let Some(info) = item.info {
                 self.status.error(format!("{}: {info}", self.host));
@@ -116,7 +128,9 @@ impl Intake<'_> {
                 break;
             }
         }
-        self.deliver(events, cursor.map(|cursor| Position(cursor.to_string()))).await?;
+        if !events.is_empty() || *cursor != before {
+            self.deliver(events, cursor.map(|cursor| Position(cursor.to_string()))).await?;
+        }
         self.status.partition(self.host, |partition| {
             partition.position = cursor.map(|cursor| Position(cursor.to_string()));
             partition.event_at = at.or(partition.event_at);
@@ -133,7 +147,8 @@ impl Intake<'_> {
 
     /// What is missing between where the stream was left and where it goes on, as far as its numbers tell.
     fn gap(&self, from: u64, to: u64) -> Option<EventBody> {
-        if to <= from.saturating_add(1) {
+        // 0 is no place: it asks for the oldest.
+        if from == 0 || to <= from.saturating_add(1) {
             return None;
         }
         self.count("gap");

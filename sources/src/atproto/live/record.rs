@@ -4,24 +4,20 @@
 
 use super::{
     SocketConfig,
-    socket::{self, Ended, Target},
+    socket::{self, Ended, Room, Target},
 };
 use crate::{
     SourceError,
-    atproto::{
-        frame::{Frame, MAX_FRAME},
-        jetstream::MAX_LINE_BYTES,
-    },
+    atproto::frame::{Frame, MAX_MESSAGE},
 };
 use springline_model::Timestamp;
 use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// What to record.
@@ -59,44 +55,45 @@ pub struct Recorded {
 pub async fn record(recording: &Recording, stop: &CancellationToken) -> Result<Recorded, SourceError> {
     let io = |source| SourceError::Io { path: recording.out.clone(), source };
     fs::create_dir_all(&recording.out).map_err(io)?;
-    let mut done = Recorded::default();
-    let mut file: Option<Writing> = None;
+    let mut files = Files { recording, done: Recorded::default(), file: None };
     let mut cursor = recording.from;
     let mut wait = Duration::from_secs(1);
-    while !stop.is_cancelled() && recording.messages.is_none_or(|most| done.messages < most) {
+    while !stop.is_cancelled() && !files.is_enough() {
         let cut = stop.child_token();
         let (to, mut messages) = mpsc::channel(1024);
-        let room = Arc::new(Semaphore::new(32 * 1024 * 1024));
         let (target, socket) = (target(recording, cursor), SocketConfig::default());
-        let listening = socket::listen(&target, &socket, &to, &room, &cut, || {});
-        tokio::pin!(listening);
-        let ended = loop {
-            tokio::select! {
-                ended = &mut listening => break ended,
-                Some(message) = messages.recv() => {
-                    if recording.messages.is_some_and(|most| done.messages >= most) {
-                        cut.cancel();
-                        continue;
-                    }
-                    let writing = match &mut file {
-                        Some(writing) if writing.bytes < recording.file_bytes => writing,
-                        _ => {
-                            if let Some(whole) = file.take() {
-                                whole.finish().map_err(io)?;
-                            }
-                            done.files += 1;
-                            file.insert(Writing::begin(&recording.out, recording.lines).map_err(io)?)
-                        }
-                    };
-                    writing.write(&message.bytes, recording.lines).map_err(io)?;
-                    done.messages += 1;
-                    done.bytes += message.bytes.len() as u64;
-                    cursor = number(&message.bytes, recording.lines).or(cursor);
-                    wait = Duration::from_secs(1);
+        let room = Room::of(socket.queued_bytes);
+        let before = files.done.messages;
+        let listening = async {
+            let to = to; // gone when it has ended, so that the others do
+            socket::listen(&target, &socket, &to, &room, &cut, || {}).await
+        };
+        let writing = async {
+            while let Some(heard) = messages.recv().await {
+                if files.is_enough() {
+                    break;
+                }
+                files.write(&heard.message.bytes)?;
+                cursor = number(&heard.message.bytes, recording.lines).or(cursor);
+                if files.is_enough() {
+                    cut.cancel();
                 }
             }
+            Ok(())
         };
+        let (ended, written) = tokio::join!(listening, async {
+            let written = writing.await;
+            cut.cancel();
+            written
+        });
+        written.map_err(io)?;
+        if files.done.messages > before {
+            wait = Duration::from_secs(1);
+        }
         if let Ended::Failed { reason, retry_after } = ended {
+            if files.is_enough() {
+                break;
+            }
             tracing::warn!(host = %recording.host, reason, "connection lost");
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -105,18 +102,14 @@ pub async fn record(recording: &Recording, stop: &CancellationToken) -> Result<R
             wait = (wait * 2).min(Duration::from_secs(60));
         }
     }
-    if let Some(whole) = file {
-        whole.finish().map_err(io)?;
-    }
-    Ok(done)
+    files.finish().map_err(io)
 }
 
 fn target(recording: &Recording, cursor: Option<u64>) -> Target {
     let host = recording.host.trim_end_matches('/');
     let route = if recording.lines { "subscribe" } else { "xrpc/com.atproto.sync.subscribeRepos" };
     let query = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
-    let max_bytes = if recording.lines { MAX_LINE_BYTES } else { MAX_FRAME };
-    Target { url: format!("{host}/{route}{query}"), max_bytes, protocol: None }
+    Target { url: format!("{host}/{route}{query}"), max_bytes: MAX_MESSAGE, protocol: None }
 }
 
 /// Where a message stands in its stream.
@@ -124,14 +117,47 @@ fn number(bytes: &[u8], lines: bool) -> Option<u64> {
     if lines {
         return crate::atproto::replay::micros_in(bytes);
     }
-    let seq = match Frame::read(bytes).ok()? {
-        Frame::Commit(commit) => commit.seq,
-        Frame::Sync(sync) => sync.seq,
-        Frame::Identity(identity) => identity.seq,
-        Frame::Account(account) => account.seq,
-        _ => return None,
-    };
-    u64::try_from(seq).ok()
+    u64::try_from(Frame::read(bytes).ok()?.seq()?).ok()
+}
+
+/// The files, one after the other.
+struct Files<'r> {
+    recording: &'r Recording,
+    done: Recorded,
+    file: Option<Writing>,
+}
+
+impl Files<'_> {
+    fn is_enough(&self) -> bool {
+        self.recording.messages.is_some_and(|most| self.done.messages >= most)
+    }
+
+    fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        let Recording { out, lines, file_bytes, .. } = self.recording;
+        if self.file.as_ref().is_some_and(|writing| writing.bytes >= *file_bytes)
+            && let Some(whole) = self.file.take()
+        {
+            whole.finish()?;
+        }
+        let writing = match &mut self.file {
+            Some(writing) => writing,
+            none => {
+                self.done.files += 1;
+                none.insert(Writing::begin(out, *lines, self.done.files)?)
+            }
+        };
+        writing.write(message, *lines)?;
+        self.done.messages += 1;
+        self.done.bytes += message.len() as u64;
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<Recorded> {
+        if let Some(whole) = self.file {
+            whole.finish()?;
+        }
+        Ok(self.done)
+    }
 }
 
 /// A file being written.
@@ -142,11 +168,12 @@ struct Writing {
 }
 
 impl Writing {
-    fn begin(folder: &Path, lines: bool) -> io::Result<Self> {
+    fn begin(folder: &Path, lines: bool, number: u64) -> io::Result<Self> {
         let extension = if lines { "jsonl" } else { "frames" };
+        // The number tells files apart that begin together.
         let name = Timestamp::now().to_rfc3339().replace([':', '.'], "-");
-        let path = folder.join(format!("{name}.{extension}.zst"));
-        let packer = zstd::stream::write::Encoder::new(File::create(part(&path))?, 3)?;
+        let path = folder.join(format!("{name}-{number:06}.{extension}.zst"));
+        let packer = zstd::stream::write::Encoder::new(File::create_new(part(&path))?, 3)?;
         Ok(Self { path, packer, bytes: 0 })
     }
 

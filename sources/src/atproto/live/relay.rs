@@ -12,11 +12,11 @@ use super::{
     follow::{Follow, Upstream},
     frames::Frames,
     intake::Decoding,
-    socket::{Heard, Target},
+    socket::{Message, Target},
 };
 use crate::{
     Source, SourceContext, SourceError,
-    atproto::{frame::MAX_FRAME, reader::Reader},
+    atproto::{frame::MAX_MESSAGE, reader::Reader},
 };
 use async_trait::async_trait;
 use springline_model::SourceId;
@@ -71,16 +71,12 @@ impl Upstream for RelayUpstream {
         if let Some(cursor) = cursor.or(self.from) {
             url.push_str(&format!("?cursor={cursor}"));
         }
-        Target { url, max_bytes: MAX_FRAME, protocol: None }
+        Target { url, max_bytes: MAX_MESSAGE, protocol: None }
     }
 
-    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Heard>) -> Decoding {
+    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Message>) -> Decoding {
         let frames = self.frames.clone();
-        let (host, bytes) = (host.to_owned(), messages.iter().map(|heard| heard.bytes.clone()).collect());
-        Box::pin(async move {
-            let items = frames.read(&host, bytes).await;
-            drop(messages); // the room that they took
-            items
-        })
+        let (host, bytes) = (host.to_owned(), messages.into_iter().map(|message| message.bytes).collect());
+        Box::pin(async move { frames.read(&host, bytes).await })
     }
 }

@@ -2,28 +2,65 @@
 //!
 //! Messages go into a channel whose bytes are bounded: while it is full the socket is not read, which holds the host
 //! back (and has it close the connection if it wants no slow readers: then it is resumed).
+//!
+//! A message may be somewhat longer than the protocol lets it be, so that it can be refused by itself: one that the
+//! socket refused would end the connection each time that it came.
 
 use super::SocketConfig;
+use crate::atproto::identity::retry_after;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Instant, timeout},
+    time::{Instant, MissedTickBehavior, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     connect_async_with_config,
-    tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{
+        self, Message as Wire, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig,
+    },
 };
 use tokio_util::sync::CancellationToken;
+
+/// What was said.
+#[derive(Clone, Debug)]
+pub(in crate::atproto) struct Message {
+    pub(in crate::atproto) bytes: Bytes,
+    /// Whether it came as binary.
+    pub(in crate::atproto) binary: bool,
+}
 
 /// A message, and its share of the bytes that may wait.
 #[derive(Debug)]
 pub(in crate::atproto) struct Heard {
-    pub(in crate::atproto) bytes: Bytes,
-    /// Whether it came as binary.
-    pub(in crate::atproto) binary: bool,
-    pub(in crate::atproto) _held: OwnedSemaphorePermit,
+    pub(in crate::atproto) message: Message,
+    pub(in crate::atproto) held: OwnedSemaphorePermit,
+}
+
+/// The bytes that may wait to be sent on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::atproto) struct Room {
+    bytes: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Room {
+    pub(in crate::atproto) fn of(bytes: usize) -> Self {
+        let most = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Self { bytes: Arc::new(Semaphore::new(most as usize)), most }
+    }
+
+    /// Waits until there is room for a message; one that is longer than all of it takes all of it.
+    pub(in crate::atproto) async fn hold(&self, message: Message) -> Heard {
+        let weight = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX).clamp(1, self.most);
+        loop {
+            // It is never closed.
+            if let Ok(held) = self.bytes.clone().acquire_many_owned(weight).await {
+                return Heard { message, held };
+            }
+        }
+    }
 }
 
 /// Why a connection ended.
@@ -55,7 +92,7 @@ pub(super) async fn listen(
     target: &Target,
     config: &SocketConfig,
     to: &mpsc::Sender<Heard>,
-    room: &Arc<Semaphore>,
+    room: &Room,
     stop: &CancellationToken,
     connected: impl FnOnce(),
 ) -> Ended {
@@ -80,61 +117,57 @@ pub(super) async fn listen(
     let (ping, pong) = (Duration::from_secs(config.ping_secs), Duration::from_secs(config.pong_secs));
     let stall = Duration::from_secs(config.stall_secs);
     let mut pinging = tokio::time::interval_at(Instant::now() + ping, ping);
+    pinging.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard_at, mut pong_due) = (Instant::now(), None::<Instant>);
     loop {
+        let stalled_at = heard_at + stall;
         let message = tokio::select! {
             biased;
             () = stop.cancelled() => {
                 let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
                 return Ended::Stopped;
             }
+            // First what has come, however late: the wait may have been ours.
+            message = socket.next() => message,
+            () = sleep_until(pong_due.unwrap_or(stalled_at)), if pong_due.is_some() => {
+                return Ended::failed("the host does not answer pings");
+            }
+            () = sleep_until(stalled_at) => {
+                return Ended::failed("the host has sent nothing for too long");
+            }
             _ = pinging.tick() => {
-                if pong_due.is_some_and(|due| due < Instant::now()) {
-                    return Ended::failed("the host does not answer pings");
-                }
-                if heard_at.elapsed() > stall {
-                    return Ended::failed("the host has sent nothing for too long");
-                }
-                if timeout(pong, socket.send(Message::Ping(Bytes::new()))).await.is_err() {
+                if timeout(pong, socket.send(Wire::Ping(Bytes::new()))).await.is_err() {
                     return Ended::failed("the host takes no pings");
                 }
                 pong_due.get_or_insert(Instant::now() + pong);
                 continue;
             }
-            message = socket.next() => message,
         };
-        let (bytes, binary) = match message {
+        pong_due = None; // whoever speaks is there
+        let message = match message {
             None => return Ended::failed("the host has closed the connection"),
             Some(Err(error)) => return Ended::failed(error.to_string()),
-            Some(Ok(Message::Binary(bytes))) => (bytes, true),
-            Some(Ok(Message::Text(text))) => (Bytes::from(text), false),
-            Some(Ok(Message::Close(frame))) => {
+            Some(Ok(Wire::Binary(bytes))) => Message { bytes, binary: true },
+            Some(Ok(Wire::Text(text))) => Message { bytes: Bytes::from(text), binary: false },
+            Some(Ok(Wire::Close(frame))) => {
                 let why = frame.map(|frame| format!(": {} {}", frame.code, frame.reason)).unwrap_or_default();
                 return Ended::failed(format!("the host has closed the connection{why}"));
             }
-            Some(Ok(Message::Pong(_))) => {
-                pong_due = None;
-                continue;
-            }
             Some(Ok(_)) => continue,
         };
-        heard_at = Instant::now();
-        pong_due = None; // whoever speaks is there
-        let weight = u32::try_from(bytes.len()).unwrap_or(u32::MAX).max(1);
-        let held = tokio::select! {
-            () = stop.cancelled() => return Ended::Stopped,
-            held = room.clone().acquire_many_owned(weight.min(MOST)) => held,
+        let passed_on = async {
+            let heard = room.hold(message).await;
+            to.send(heard).await
         };
-        let Ok(held) = held else { return Ended::Stopped };
-        if to.send(Heard { bytes, binary, _held: held }).await.is_err() {
-            return Ended::Stopped;
+        tokio::select! {
+            biased;
+            result = passed_on => if result.is_err() { return Ended::Stopped },
+            () = stop.cancelled() => return Ended::Stopped,
         }
-        heard_at = heard_at.max(Instant::now() - stall / 2); // the wait was ours
+        // While it waited nothing was read: that is no silence of the host's.
+        heard_at = Instant::now();
     }
 }
-
-/// The most that one message takes of the room: less than there is, so that one always fits.
-const MOST: u32 = 1024 * 1024;
 
 fn request(target: &Target) -> Result<tungstenite::handshake::client::Request, tungstenite::Error> {
     let mut request = target.url.as_str().into_client_request()?;
@@ -148,10 +181,11 @@ fn request(target: &Target) -> Result<tungstenite::handshake::client::Request, t
 
 fn refused(error: tungstenite::Error) -> Ended {
     let tungstenite::Error::Http(response) = &error else { return Ended::failed(error.to_string()) };
-    let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-    let retry_after = header.and_then(|secs| secs.trim().parse().ok()).map(Duration::from_secs);
     let body = response.body().as_deref().unwrap_or_default();
     let said: String =
         String::from_utf8_lossy(&body[..body.len().min(200)]).chars().filter(|c| !c.is_control()).collect();
-    Ended::Failed { reason: format!("the host refuses: {} {said}", response.status()), retry_after }
+    Ended::Failed {
+        reason: format!("the host refuses: {} {said}", response.status()),
+        retry_after: retry_after(response.headers()),
+    }
 }

@@ -16,7 +16,7 @@ use super::{
         frames::Frames,
         intake::{Intake, Item},
         jetstream::Lines,
-        socket::Heard,
+        socket::{Message, Room},
     },
     reader::{Reader, RecordsConfig},
     repos::Fetcher,
@@ -31,13 +31,9 @@ use serde::{Deserialize, Serialize};
 use springline_model::{Partition, SourceId};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
 /// Files that were recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,7 +114,10 @@ impl Source for Replay {
             if context.stop.is_cancelled() {
                 return Ok(());
             }
-            run.file(&file, &context).await?;
+            match run.file(&file, &context).await {
+                Err(SourceError::Closed) if context.stop.is_cancelled() => return Ok(()),
+                done => done?,
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -182,28 +181,26 @@ impl Run {
         context: &SourceContext,
     ) -> Result<(), SourceError> {
         let (to, messages) = mpsc::channel(QUEUED);
-        let room = Arc::new(Semaphore::new(QUEUED_BYTES));
+        let room = Room::of(QUEUED_BYTES);
         let speed = self.config.speed_percent;
         let (reading_path, stop) = (path.to_path_buf(), context.stop.clone());
         let runtime = tokio::runtime::Handle::current();
         let reading = tokio::task::spawn_blocking(move || {
             let mut pace = Pace::at(speed);
-            for piece in
-                Pieces::open(&reading_path, form)?.skip(usize::try_from(done.unwrap_or(0)).unwrap_or(0))
-            {
+            let pieces = Pieces::open(&reading_path, form, speed > 0)?;
+            for piece in pieces.skip(usize::try_from(done.unwrap_or(0)).unwrap_or(usize::MAX)) {
                 let Piece { bytes, micros } = piece?;
-                let weight = u32::try_from(bytes.len()).unwrap_or(u32::MAX).clamp(1, 1024 * 1024);
                 let sent = runtime.block_on(async {
-                    tokio::select! {
-                        () = stop.cancelled() => return false,
-                        () = pace.wait(micros) => {}
-                    }
-                    let held = tokio::select! {
-                        () = stop.cancelled() => return false,
-                        held = room.clone().acquire_many_owned(weight) => held,
+                    let passed_on = async {
+                        pace.wait(micros).await;
+                        let heard = room.hold(Message { bytes: bytes.into(), binary: false }).await;
+                        to.send(heard).await.is_ok()
                     };
-                    let Ok(held) = held else { return false };
-                    to.send(Heard { bytes: bytes.into(), binary: false, _held: held }).await.is_ok()
+                    tokio::select! {
+                        biased;
+                        sent = passed_on => sent,
+                        () = stop.cancelled() => false,
+                    }
                 });
                 if !sent {
                     break;
@@ -221,17 +218,17 @@ impl Run {
         };
         let number = std::sync::atomic::AtomicU64::new(done.unwrap_or(0));
         let mut cursor = done;
-        let decode = |heard: Vec<Heard>| {
-            let count = heard.len() as u64;
+        let decode = |pieces: Vec<Message>| {
+            let count = pieces.len() as u64;
             let first = number.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
             let (frames, lines, name) = (self.frames.clone(), self.lines.clone(), name.to_owned());
-            let pieces: Vec<bytes::Bytes> = heard.iter().map(|heard| heard.bytes.clone()).collect();
             Box::pin(async move {
                 let mut items: Vec<Item> = match form {
-                    Form::Frames => frames.read(&name, pieces).await,
-                    _ => lines.read(&name, pieces.into_iter().map(Ok).collect()).await,
+                    Form::Frames => {
+                        frames.read(&name, pieces.into_iter().map(|piece| piece.bytes).collect()).await
+                    }
+                    _ => lines.read(&name, pieces, None).await,
                 };
-                drop(heard);
                 // A file is followed by the count of its pieces, and nothing in it ends it.
                 for (number, item) in (first + 1..).zip(&mut items) {
                     item.cursor = Some(number);

@@ -4,7 +4,7 @@
 //! be packed with gzip or zstd: what they are is told by their first bytes.
 
 use super::super::{
-    frame::{Frame, MAX_FRAME},
+    frame::{Frame, MAX_MESSAGE},
     jetstream::{MAX_LINE_BYTES, micros_of},
 };
 use crate::SourceError;
@@ -33,7 +33,7 @@ pub enum Form {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
-    /// When it was recorded, in microseconds.
+    /// When it was recorded, in microseconds, if that was asked for.
     pub(super) micros: Option<u64>,
 }
 
@@ -129,12 +129,14 @@ pub(super) struct Pieces {
     path: PathBuf,
     file: Box<dyn BufRead + Send>,
     form: Form,
+    /// Whether their times are wanted: that takes reading them.
+    timed: bool,
     ended: bool,
 }
 
 impl Pieces {
-    pub(super) fn open(path: &Path, form: Form) -> Result<Self, SourceError> {
-        Ok(Self { path: path.to_path_buf(), file: open(path)?, form, ended: false })
+    pub(super) fn open(path: &Path, form: Form, timed: bool) -> Result<Self, SourceError> {
+        Ok(Self { path: path.to_path_buf(), file: open(path)?, form, timed, ended: false })
     }
 
     fn frame(&mut self) -> io::Result<Option<Piece>> {
@@ -142,22 +144,15 @@ impl Pieces {
             return Ok(None);
         }
         let mut length = [0; 4];
-        self.file.read_exact(&mut length)?;
+        self.file.read_exact(&mut length).map_err(cut)?;
         let length = u32::from_le_bytes(length) as usize;
-        if length > MAX_FRAME {
+        if length > MAX_MESSAGE {
             let reason = format!("a frame of {length} bytes: the file is damaged, or holds something else");
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let mut bytes = vec![0; length];
-        self.file.read_exact(&mut bytes)?;
-        let time = match Frame::read(&bytes) {
-            Ok(Frame::Commit(commit)) => Some(commit.time),
-            Ok(Frame::Sync(sync)) => Some(sync.time),
-            Ok(Frame::Account(account)) => Some(account.time),
-            Ok(Frame::Identity(identity)) => Some(identity.time),
-            _ => None,
-        };
-        let micros = time.and_then(micros_of);
+        self.file.read_exact(&mut bytes).map_err(cut)?;
+        let micros = if self.timed { micros_of_frame(&bytes) } else { None };
         Ok(Some(Piece { bytes, micros }))
     }
 
@@ -173,8 +168,15 @@ impl Pieces {
             // Too long to be a line: what is kept of it will be refused, the rest is passed over.
             skip_line(&mut self.file)?;
         }
-        let micros = micros_in(&bytes);
+        let micros = if self.timed { micros_in(&bytes) } else { None };
         Ok(Some(Piece { bytes, micros }))
+    }
+}
+
+fn cut(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it ends in the middle of a frame"),
+        _ => error,
     }
 }
 
@@ -192,6 +194,16 @@ fn skip_line(file: &mut dyn BufRead) -> io::Result<()> {
                 file.consume(length);
             }
         }
+    }
+}
+
+fn micros_of_frame(bytes: &[u8]) -> Option<u64> {
+    match Frame::read(bytes).ok()? {
+        Frame::Commit(commit) => micros_of(commit.time),
+        Frame::Sync(sync) => micros_of(sync.time),
+        Frame::Account(account) => micros_of(account.time),
+        Frame::Identity(identity) => micros_of(identity.time),
+        _ => None,
     }
 }
 

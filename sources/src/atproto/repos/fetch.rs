@@ -14,7 +14,10 @@ use crate::{
     },
     status::Sent,
 };
-use springline_model::{Event, EventBody, Partition, Position, RepoNews, Rev, Timestamp, Uri};
+use serde::Deserialize;
+use springline_model::{
+    Epoch, Event, EventBody, Hosting, Partition, Position, RepoNews, Rev, Timestamp, Uri,
+};
 use std::{
     collections::HashSet,
     fs::File,
@@ -36,8 +39,13 @@ pub enum FetchRepoError {
     #[error("its host does not give it: {0}")]
     Fetch(#[from] FetchError),
     /// The host says that there is none to be had.
-    #[error("its host says: {0}")]
-    Refused(String),
+    #[error("its host says: {status} {name}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error's name: `RepoNotFound`.
+        name: String,
+    },
     /// It is not what it should be.
     #[error("what its host gives is not it: {0}")]
     Repo(#[from] RepoError),
@@ -50,6 +58,34 @@ pub enum FetchRepoError {
     /// The process stops.
     #[error(transparent)]
     Source(#[from] SourceError),
+}
+
+impl FetchRepoError {
+    /// Whether asking again soon would be of no use.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Refused { .. } => self.hosting().is_some() || self.is_nowhere(),
+            Self::Fetch(error) => !error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// What the host says of the account with it.
+    fn hosting(&self) -> Option<Hosting> {
+        let Self::Refused { name, .. } = self else { return None };
+        match name.as_str() {
+            "RepoTakendown" => Some(Hosting::Takendown),
+            "RepoSuspended" => Some(Hosting::Suspended),
+            "RepoDeactivated" => Some(Hosting::Deactivated),
+            _ => None,
+        }
+    }
+
+    /// Whether the account isn't at this host: it may have moved.
+    fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Refused { name, status } if name == "RepoNotFound" || *status == 404)
+    }
 }
 
 /// What was made of a repository.
@@ -134,29 +170,76 @@ impl Fetcher {
         self.send(events, Some((partition, Position("1".into()))), false).await.map(drop)
     }
 
-    /// The repository of an account, from its host.
+    /// The repository of an account, from its host. If that refuses because of how the account stands there, the
+    /// ledger is told of it.
     ///
     /// # Errors
     /// It can't be had, or is not what it should be; or the process stops.
     pub async fn fetch(&self, did: &str) -> Result<Made, FetchRepoError> {
-        // First the ledger is told: what is deleted from now on is remembered until the copy is in.
         let authority = Uri::new(format!("at://{did}/"));
-        let fetching = EventBody::Repo { authority, rev: Rev(0), data: [0; 32], news: RepoNews::Fetching };
-        if let Some(sealed) = self.send(vec![fetching], None, true).await? {
-            sealed.await.map_err(|_| SourceError::Closed)?;
+        self.begin(&authority).await?;
+        let outcome = match self.download(did, false).await {
+            // What is known of the account may be old.
+            Err(error) if error.is_nowhere() => self.download(did, true).await,
+            outcome => outcome,
+        };
+        match outcome {
+            Ok((file, url)) => self.take(file, Some(did), &url).await,
+            Err(error) => {
+                if let Some(status) = error.hosting() {
+                    let rev = Rev(u64::try_from(Timestamp::now().0).unwrap_or(0).saturating_mul(1000));
+                    self.send(vec![EventBody::Hosting { rev, authority, status }], None, false).await?;
+                }
+                Err(error)
+            }
         }
+    }
+
+    /// Tells the ledger: what is deleted from now on is remembered until the copy is in. Then waits until what was
+    /// heard before shows, as the copy is compared with that.
+    async fn begin(&self, authority: &Uri) -> Result<(), SourceError> {
+        let news = RepoNews::Fetching;
+        let fetching = EventBody::Repo { authority: authority.clone(), rev: Rev(0), data: [0; 32], news };
+        if let Some(epoch) = self.sealed(self.send(vec![fetching], None, true).await?).await? {
+            while !self.known.shows(epoch) {
+                tokio::select! {
+                    () = self.stop.cancelled() => return Err(SourceError::Closed),
+                    () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until what was sent is durable.
+    async fn sealed(&self, sealed: Option<oneshot::Receiver<Epoch>>) -> Result<Option<Epoch>, SourceError> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        tokio::select! {
+            biased;
+            epoch = sealed => epoch.map(Some).map_err(|_| SourceError::Closed),
+            () = self.stop.cancelled() => Err(SourceError::Closed),
+        }
+    }
+
+    /// What the host of an account gives as its repository, and where that was.
+    async fn download(&self, did: &str, anew: bool) -> Result<(File, String), FetchRepoError> {
         let resolver = self.identities.resolver().ok_or_else(|| FetchRepoError::Host("offline".into()))?;
-        let document =
-            resolver.document(did).await.map_err(|error| FetchRepoError::Host(error.to_string()))?;
+        let document = if anew { resolver.refresh_document(did).await } else { resolver.document(did).await };
+        let document = document.map_err(|error| FetchRepoError::Host(error.to_string()))?;
         let pds = document.pds.as_deref().ok_or_else(|| FetchRepoError::Host("it names none".into()))?;
         let url = format!("{}/xrpc/com.atproto.sync.getRepo?did={did}", pds.trim_end_matches('/'));
         let caps = Caps { bytes: self.max_bytes, time: None };
-        let mut answer = resolver.client().get(&url, caps).await?;
-        if answer.status() != 200 {
-            let status = answer.status();
-            let body = answer.bytes().await.unwrap_or_default();
-            let said: String = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
-            return Err(FetchRepoError::Refused(format!("{status} {said}")));
+        let mut answer = tokio::select! {
+            () = self.stop.cancelled() => return Err(SourceError::Closed.into()),
+            answer = resolver.client().get(&url, caps) => answer?,
+        };
+        match answer.status() {
+            200 => {}
+            429 | 500.. => return Err(answer.success().err().map_or(FetchRepoError::Stale, Into::into)),
+            status => {
+                let body = answer.bytes().await.unwrap_or_default();
+                return Err(FetchRepoError::Refused { status, name: error_name(&body) });
+            }
         }
         std::fs::create_dir_all(&self.folder)?;
         let mut file = tempfile::tempfile_in(&self.folder)?;
@@ -169,7 +252,7 @@ impl Fetcher {
             file.write_all(&chunk)?;
         }
         file.rewind()?;
-        self.take(file, Some(did), &url).await
+        Ok((file, url))
     }
 
     /// Reads a repository and sends what makes the ledger equal to it.
@@ -185,11 +268,7 @@ impl Fetcher {
         let rev = repo.rev().ok_or(FetchRepoError::Stale)?;
         let authority = Uri::new(format!("at://{}/", repo.did()));
         if did.is_none() {
-            let news = RepoNews::Fetching;
-            let fetching = EventBody::Repo { authority: authority.clone(), rev: Rev(0), data: [0; 32], news };
-            if let Some(sealed) = self.send(vec![fetching], None, true).await? {
-                sealed.await.map_err(|_| SourceError::Closed)?;
-            }
+            self.begin(&authority).await?;
         }
         let (to, mut events) = mpsc::channel::<Vec<EventBody>>(4);
         let (reader, known, place, days) =
@@ -207,9 +286,7 @@ impl Fetcher {
         let news = RepoNews::Fetched;
         let fetched = EventBody::Repo { authority, rev: Rev(rev.to_u64()), data, news };
         sealed = self.send(vec![fetched], None, true).await?.or(sealed);
-        if let Some(sealed) = sealed {
-            sealed.await.map_err(|_| SourceError::Closed)?;
-        }
+        self.sealed(sealed).await?;
         metrics::counter!("springline_repositories_fetched_total").increment(1);
         Ok(made)
     }
@@ -231,7 +308,7 @@ impl Fetcher {
         events: Vec<EventBody>,
         position: Option<(&Partition, Position)>,
         wait: bool,
-    ) -> Result<Option<oneshot::Receiver<springline_model::Epoch>>, SourceError> {
+    ) -> Result<Option<oneshot::Receiver<Epoch>>, SourceError> {
         let source = self.reader.source().clone();
         let partition = position.as_ref().map_or_else(
             || Partition { source: source.clone(), name: "repositories".into() },
@@ -257,6 +334,19 @@ impl Fetcher {
         self.status.sent(sent);
         Ok(wait.then_some(receiver))
     }
+}
+
+/// The name in an error's body, for people if it is none.
+fn error_name(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        error: String,
+    }
+    let name = serde_json::from_slice::<Named>(body).map_or_else(
+        |_| String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned(),
+        |named| named.error,
+    );
+    name.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// A packed file is unpacked beside the source's own things.

@@ -40,8 +40,14 @@ impl Source for Backfill {
         let reader = Reader::new(id.clone(), config.records.clone());
         let fetcher =
             Fetcher::of(&reader, config.verification, &context).within(config.max_bytes, config.days);
-        let run = Run { id, config, fetcher, waiting: BTreeMap::new(), done: 0 };
-        run.run(context).await
+        let hosts =
+            config.hosts.iter().map(|host| (host.clone(), (Instant::now(), Duration::ZERO))).collect();
+        let run = Run { id, config, fetcher, waiting: BTreeMap::new(), hosts, done: 0 };
+        let stop = context.stop.clone();
+        match run.run(context).await {
+            Err(SourceError::Closed) if stop.is_cancelled() => Ok(()),
+            ended => ended,
+        }
     }
 }
 
@@ -51,8 +57,13 @@ struct Run {
     fetcher: Fetcher,
     /// Those that failed: until when they are left alone, and how long the last wait was.
     waiting: BTreeMap<Uri, (Instant, Duration)>,
+    /// Hosts whose list is not read to its end: when to go on, and how long the last wait was.
+    hosts: BTreeMap<String, (Instant, Duration)>,
     done: u64,
 }
+
+/// The position in a host's list when all of it was read.
+const ALL: &str = "all";
 
 /// Hosts' lists are asked for in pages of this many.
 const PAGE: usize = 500;
@@ -60,18 +71,16 @@ const PAGE: usize = 500;
 impl Run {
     async fn run(mut self, mut context: SourceContext) -> Result<(), SourceError> {
         self.ask_for_accounts(&context).await?;
-        let hosts: Vec<String> = self.config.hosts.clone();
-        for host in hosts {
-            if let Err(error) = self.ask_for_host(&host, &context).await? {
-                context.status.error(format!("{host}: {error}"));
-            }
-        }
+        self.ask_for_hosts(&context).await?;
         context.status.set(SourceState::Live, None);
         let mut fetching: JoinSet<(Uri, Result<super::fetch::Made, FetchRepoError>)> = JoinSet::new();
         let mut under_way: BTreeMap<tokio::task::Id, Uri> = BTreeMap::new();
         let mut paused = false;
         loop {
             let full = fetching.len() >= self.config.concurrency;
+            if !paused {
+                self.ask_for_hosts(&context).await?;
+            }
             if !paused && !full && !context.identities.is_offline() {
                 self.start(&context, &mut fetching, &mut under_way).await?;
             }
@@ -103,8 +112,7 @@ impl Run {
                     }
                     Command::Reset => self.waiting.clear(),
                     Command::Fetch { host, done } => {
-                        let outcome = self.ask_for_host(&host, &context).await?;
-                        context.status.set(SourceState::Live, None);
+                        let outcome = self.ask_for_host(&host, None, &context).await?;
                         let _ = done.send(outcome);
                     }
                     command @ Command::Retry { .. } => command.refuse("ask for the whole repository: POST /v1/backfill"),
@@ -155,7 +163,9 @@ impl Run {
         match outcome {
             Ok(made) => {
                 self.done += 1;
-                self.waiting.remove(&authority);
+                // Until the ledger shows it as complete; and one whose host has an older copy is not asked all the time.
+                let wait = Duration::from_secs(self.config.backoff_secs.0);
+                self.waiting.insert(authority.clone(), (Instant::now() + wait, Duration::ZERO));
                 tracing::debug!(%authority, ?made, "repository fetched");
                 context.status.partition("repositories", |partition| {
                     partition.position = Some(Position(format!("{} fetched", self.done)));
@@ -168,17 +178,56 @@ impl Run {
                 let why = crate::chain(&error);
                 metrics::counter!("springline_repositories_failed_total").increment(1);
                 context.status.error(format!("{authority}: {why}"));
-                self.rest(authority);
+                if error.is_final() {
+                    let wait = Duration::from_secs(self.config.backoff_secs.1);
+                    self.waiting.insert(authority, (Instant::now() + wait, wait));
+                } else {
+                    self.rest(authority);
+                }
                 Ok(())
             }
         }
     }
 
     fn rest(&mut self, authority: Uri) {
-        let (first, longest) = self.config.backoff_secs;
-        let last = self.waiting.get(&authority).map(|(_, wait)| *wait * 2);
-        let wait = last.unwrap_or(Duration::from_secs(first)).min(Duration::from_secs(longest));
+        let last = self.waiting.get(&authority).map(|(_, wait)| *wait);
+        let wait = self.longer(last);
         self.waiting.insert(authority, (Instant::now() + wait, wait));
+    }
+
+    /// How long to wait after a failure, by how long it was after the one before.
+    fn longer(&self, last: Option<Duration>) -> Duration {
+        let (first, longest) = self.config.backoff_secs;
+        let wait = last.map_or(Duration::ZERO, |last| last * 2).max(Duration::from_secs(first));
+        wait.min(Duration::from_secs(longest))
+    }
+
+    /// Tells the ledger that the repositories of the configured hosts are wanted; those that fail are asked again
+    /// later.
+    async fn ask_for_hosts(&mut self, context: &SourceContext) -> Result<(), SourceError> {
+        let now = Instant::now();
+        let due = self
+            .hosts
+            .iter()
+            .filter(|(_, (at, _))| *at <= now)
+            .map(|(host, (_, wait))| (host.clone(), *wait));
+        for (host, last) in due.collect::<Vec<_>>() {
+            let partition = Partition { source: self.id.clone(), name: host.clone() };
+            let from = context.known.position(&partition).map(|position| position.0);
+            let outcome = match from.as_deref() {
+                Some(ALL) => Ok(()),
+                from => self.ask_for_host(&host, from.map(str::to_owned), context).await?,
+            };
+            match outcome {
+                Ok(()) => drop(self.hosts.remove(&host)),
+                Err(error) => {
+                    context.status.error(format!("{host}: {error}"));
+                    let wait = self.longer(Some(last));
+                    self.hosts.insert(host, (Instant::now() + wait, wait));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells the ledger that the configured accounts' repositories are wanted; once.
@@ -192,22 +241,17 @@ impl Run {
         Ok(())
     }
 
-    /// Tells the ledger that all repositories of a host are wanted, page by page of its list; once.
+    /// Tells the ledger that all repositories of a host are wanted, page by page of its list, from a page on.
     async fn ask_for_host(
         &self,
         host: &str,
+        mut cursor: Option<String>,
         context: &SourceContext,
     ) -> Result<Result<(), String>, SourceError> {
         let partition = Partition { source: self.id.clone(), name: host.to_owned() };
         let Some(resolver) = context.identities.resolver() else {
             return Ok(Err("offline: its list can't be had".into()));
         };
-        let mut cursor = match context.known.position(&partition).map(|position| position.0) {
-            Some(position) if position == "all" => return Ok(Ok(())),
-            Some(position) => Some(position),
-            None => None,
-        };
-        context.status.set(SourceState::Indexing, None);
         loop {
             let url = list_url(host, cursor.as_deref());
             let caps = Caps { bytes: 4 * 1024 * 1024, time: Some(Duration::from_secs(60)) };
@@ -234,7 +278,7 @@ impl Run {
                 .map(|repo| repo.did)
                 .collect();
             let next = page.cursor.filter(|next| !next.is_empty() && Some(next) != cursor.as_ref());
-            let position = next.clone().unwrap_or_else(|| "all".into());
+            let position = next.clone().unwrap_or_else(|| ALL.into());
             self.want(dids, partition.clone(), position, context).await?;
             cursor = next;
             if cursor.is_none() {
@@ -264,7 +308,11 @@ impl Run {
                 position: (number == batches).then(|| Position(position.clone())),
                 sealed: None,
             };
-            context.out.send(batch).await?;
+            tokio::select! {
+                biased;
+                sent = context.out.send(batch) => sent?,
+                () = context.stop.cancelled() => return Err(SourceError::Closed),
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::Ledger;
 use springline_model::{SourceId, Uri};
 use springline_sources::{
     Command, Outbox, ProgressBars, PullReport, SourceConfig, SourceContext, SourceError, SourceState,
-    SourceStatus, StatusSnapshot, build,
+    SourceStatus, StatusSnapshot, atproto::who::Identities, build,
 };
 use std::{
     fmt::Debug,
@@ -40,11 +40,13 @@ pub(crate) struct HostOptions {
     pub(crate) capacity: usize,
     /// The host dies, in the middle of things, before it takes the batch of this number.
     pub(crate) dies_at: Option<usize>,
+    /// How long it takes over each batch.
+    pub(crate) pause: Duration,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
-        Self { capacity: 8, dies_at: None }
+        Self { capacity: 8, dies_at: None, pause: Duration::ZERO }
     }
 }
 
@@ -68,6 +70,17 @@ impl Host {
         data_dir: &Path,
         options: HostOptions,
     ) -> Self {
+        Self::start_on(Identities::offline(), config, ledger, data_dir, options)
+    }
+
+    /// With a network to look accounts up on.
+    pub(crate) fn start_on(
+        identities: Identities,
+        config: &SourceConfig,
+        ledger: &Ledger,
+        data_dir: &Path,
+        options: HostOptions,
+    ) -> Self {
         let id = SourceId::new("test");
         let source = build(id.clone(), config).unwrap();
         assert_eq!(source.id(), &id);
@@ -76,7 +89,7 @@ impl Host {
         let stop = CancellationToken::new();
         let status = Arc::new(SourceStatus::new(id, config.kind()));
         let context = SourceContext {
-            identities: springline_sources::atproto::who::Identities::offline(),
+            identities,
             out,
             known: Arc::new(ledger.clone()),
             commands: commands_in,
@@ -94,6 +107,9 @@ impl Host {
                         return;
                     }
                     number += 1;
+                    if !options.pause.is_zero() {
+                        tokio::time::sleep(options.pause).await;
+                    }
                     ledger.apply(batch);
                 }
             }
@@ -152,6 +168,11 @@ impl Host {
         self.stop.cancel();
         let ended = tokio::time::timeout(DEADLINE, self.source).await.expect("its source ends").unwrap();
         assert!(matches!(ended, Ok(()) | Err(SourceError::Closed)), "{ended:?}");
+    }
+
+    /// How its source has ended by itself.
+    pub(crate) async fn ended(self) -> Result<(), SourceError> {
+        tokio::time::timeout(DEADLINE, self.source).await.expect("it ends").unwrap()
     }
 
     /// Whether the host has died.

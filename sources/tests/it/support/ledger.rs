@@ -1,12 +1,16 @@
 //! A ledger as simple as can be: what a source sent so far, and what it may ask for.
+//!
+//! Of a garden's record every version must be above the one before; those of the AT Protocol may be told again, so that
+//! the highest counts.
 
 use super::Records;
 use springline_model::{
-    Epoch, EventBody, Partition, Position, Quarantined, Record, Rev, SourceId, Uri, record::attr,
+    Epoch, EventBody, Gap, Hosting, Identity, Partition, Position, Quarantined, Record, RepoNews, Rev,
+    SourceId, Uri, record::attr,
 };
 use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownRecord};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -19,6 +23,14 @@ pub(crate) struct Inner {
     pub(crate) epoch: u64,
     pub(crate) puts: u64,
     pub(crate) deletes: u64,
+    /// Repositories that have to be fetched.
+    pub(crate) resyncs: BTreeSet<Uri>,
+    /// What is said of accounts, each time.
+    pub(crate) hosting: Vec<(Uri, Hosting)>,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) gaps: Vec<Gap>,
+    /// Repositories that were fetched, and into which version.
+    pub(crate) fetched: Vec<(Uri, Rev)>,
 }
 
 /// Shared between a host and its source; outlives both, as a store does.
@@ -38,22 +50,42 @@ impl Ledger {
         for event in batch.events {
             assert_eq!(event.source, batch.partition.source);
             let mut rise = |uri: &Uri, rev: Rev| {
-                let last = inner.revs.insert(uri.clone(), rev).unwrap_or_default();
-                assert!(last < rev, "{uri} went from {last:?} to {rev:?}");
+                let last = inner.revs.get(uri).copied().unwrap_or_default();
+                assert!(
+                    last < rev || uri.as_str().starts_with("at://"),
+                    "{uri} went from {last:?} to {rev:?}"
+                );
+                inner.revs.insert(uri.clone(), last.max(rev));
+                last < rev
             };
             match event.body {
-                EventBody::Put { rev, record } => {
-                    rise(&record.uri, rev);
+                EventBody::Put { rev, record } | EventBody::Fetched { rev, record } => {
+                    let is_news = rise(&record.uri, rev);
                     inner.puts += 1;
                     inner.quarantine.remove(&record.uri);
-                    inner.records.insert(record.uri.clone(), (rev, record));
+                    if is_news {
+                        inner.records.insert(record.uri.clone(), (rev, record));
+                    }
                 }
-                EventBody::Delete { rev, uri } => {
-                    rise(&uri, rev);
+                EventBody::Delete { rev, uri } | EventBody::Missing { rev, uri } => {
+                    let is_news = rise(&uri, rev);
                     inner.deletes += 1;
                     inner.quarantine.remove(&uri);
-                    inner.records.remove(&uri);
+                    if is_news {
+                        inner.records.remove(&uri);
+                    }
                 }
+                EventBody::Repo { authority, rev, news, .. } => match news {
+                    RepoNews::Fetching | RepoNews::Announced => drop(inner.resyncs.insert(authority)),
+                    RepoNews::Fetched => {
+                        inner.resyncs.remove(&authority);
+                        inner.fetched.push((authority, rev));
+                    }
+                    RepoNews::Commit { .. } => {}
+                },
+                EventBody::Hosting { authority, status, .. } => inner.hosting.push((authority, status)),
+                EventBody::Identity(identity) => inner.identities.push(*identity),
+                EventBody::Gap(gap) => inner.gaps.push(*gap),
                 EventBody::Quarantine(row) => {
                     inner.quarantine.insert(row.uri.clone(), *row);
                 }
@@ -106,8 +138,12 @@ impl Ledger {
 }
 
 impl Known for Ledger {
-    fn resyncs(&self, _: usize) -> Result<Vec<Uri>, KnownError> {
-        Ok(Vec::new())
+    fn resyncs(&self, limit: usize) -> Result<Vec<Uri>, KnownError> {
+        Ok(self.with(|inner| inner.resyncs.iter().take(limit).cloned().collect()))
+    }
+
+    fn shows(&self, epoch: Epoch) -> bool {
+        self.with(|inner| inner.epoch >= epoch.0)
     }
 
     fn position(&self, partition: &Partition) -> Option<Position> {
@@ -128,7 +164,7 @@ impl Known for Ledger {
                 uri: uri.clone(),
                 rev: *rev,
                 at: record.at,
-                bytes: record.attrs[attr::BYTES].parse().unwrap(),
+                bytes: record.attrs.get(attr::BYTES).map_or(0, |bytes| bytes.parse().unwrap()),
             })
             .collect()
         }))
