@@ -7,7 +7,7 @@ use super::{
     LabelsConfig,
     follow::{Follow, Upstream},
     intake::{Decoding, Item},
-    socket::{Heard, Target},
+    socket::{Message, Target},
 };
 use crate::{
     Source, SourceContext, SourceError,
@@ -87,10 +87,10 @@ impl Upstream for Labeler {
         Target { url, max_bytes: MAX_FRAME, protocol: None }
     }
 
-    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Heard>) -> Decoding {
+    fn decode(self: &Arc<Self>, host: &str, messages: Vec<Message>) -> Decoding {
         let (inner, host) = (self.0.clone(), host.to_owned());
         Box::pin(async move {
-            let frames: Vec<Bytes> = messages.iter().map(|heard| heard.bytes.clone()).collect();
+            let frames: Vec<Bytes> = messages.into_iter().map(|message| message.bytes).collect();
             inner.read(&host, &frames).await
         })
     }
