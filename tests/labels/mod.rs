@@ -24,13 +24,13 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(Curve::K256, &[seed; 32]).unwrap()
 }
 
-fn block(json: serde_json::Value) -> Vec<u8> {
+fn block(json: &serde_json::Value) -> Vec<u8> {
     let value = springline_sources::atproto::json::from_json_text(&json.to_string()).unwrap();
     data::encode(&value).unwrap()
 }
 
 fn post(text: &str) -> Vec<u8> {
-    block(json!({ "$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00Z" }))
+    block(&json!({ "$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00Z" }))
 }
 
 fn subject(did: &str, number: usize) -> serde_json::Value {
@@ -46,7 +46,7 @@ fn repository(did: &str, other: &str, seed: u8, posts: usize, path: &Path) {
         let text = format!("quokka {number} [[Digital Garden]] by {did}");
         writes.push((format!("app.bsky.feed.post/p{number}"), post(&text)));
         let like = json!({ "$type": "app.bsky.feed.like", "subject": subject(other, number), "createdAt": "2026-01-01T00:00:00Z" });
-        writes.push((format!("app.bsky.feed.like/l{number}"), block(like)));
+        writes.push((format!("app.bsky.feed.like/l{number}"), block(&like)));
     }
     for (turn, writes) in writes.chunks(200).enumerate() {
         let writes: Vec<Write<'_>> =

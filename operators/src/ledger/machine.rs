@@ -336,7 +336,7 @@ impl Machine {
 
     fn inbox(&mut self, actor: Uri, news: &Inbox) -> Result<(), LookupError> {
         let old = self.0.get::<InboxRow>(text_key(actor.as_str()))?;
-        let mut new = old.clone().unwrap_or_else(|| InboxRow {
+        let mut new = old.clone().unwrap_or(InboxRow {
             actor,
             seen: springline_model::Timestamp(i64::MIN),
             seen_rev: Rev(0),
