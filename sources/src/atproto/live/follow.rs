@@ -105,7 +105,7 @@ impl<U: Upstream> Follow<U> {
                 strict: self.upstream.is_strict(),
             };
             let started = Instant::now();
-            let (mut ended, mut taken, mut wish) = (None, None, None);
+            let (mut ended, mut taken, mut reset) = (None, None, false);
             {
                 let connection = self.connect(&host, cursor, to, &room, &cut, &status);
                 let upstream = &self.upstream;
@@ -120,8 +120,13 @@ impl<U: Upstream> Follow<U> {
                             taken = Some(result);
                         }
                         Some(command) = commands.recv() => {
-                            wish = answer(command).or(wish);
-                            if matches!(wish, Some(Wish::Pause | Wish::Reset)) {
+                            match answer(command) {
+                                Some(Wish::Pause) => paused = true,
+                                Some(Wish::Resume) => paused = false,
+                                Some(Wish::Reset) => reset = true,
+                                None => {}
+                            }
+                            if paused || reset {
                                 cut.cancel();
                             }
                         }
@@ -134,17 +139,14 @@ impl<U: Upstream> Follow<U> {
             }
             let fault = taken.transpose()?.flatten();
             status.partition(&host, |partition| partition.state = SourceState::Paused);
-            match wish {
-                Some(Wish::Pause) => {
-                    paused = true;
-                    status.set(SourceState::Paused, Some("paused by the operator".into()));
-                    continue;
-                }
-                Some(Wish::Reset) => {
-                    self.reset(&mut cursors);
-                    continue;
-                }
-                Some(Wish::Resume) | None => {}
+            if reset {
+                self.reset(&mut cursors);
+            }
+            if paused {
+                status.set(SourceState::Paused, Some("paused by the operator".into()));
+            }
+            if paused || reset {
+                continue;
             }
             let (reason, retry_after) = match (fault, ended) {
                 (Some(fault), _) => (fault, None),
