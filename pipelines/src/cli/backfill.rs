@@ -58,17 +58,19 @@ pub(super) fn backfill(global: &Global, args: BackfillArgs) -> anyhow::Result<()
         let body = json!({ "dids": args.dids, "pds": args.pds });
         let asked = client.post("/v1/backfill", &[("wait", "visible".into())], body).await?;
         println!("asked for {} repositories", asked["asked"]);
-        while !args.no_wait {
+        if args.no_wait {
+            return Ok(());
+        }
+        loop {
             let waiting = client.get("/v1/backfill", &[]).await?;
             let left = waiting["waiting"].as_u64().unwrap_or(0);
             let more = if waiting["more"] == Value::Bool(true) { " or more" } else { "" };
             eprint!("\r{left}{more} repositories to fetch    ");
             if left == 0 {
                 eprintln!();
-                break;
+                return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        Ok(())
     })
 }

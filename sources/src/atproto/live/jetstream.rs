@@ -213,12 +213,11 @@ fn read_message(
         Some(unpack) => unpack.decompress(bytes, MAX_LINE_BYTES).map(Cow::from),
         None => Ok(Cow::from(&**bytes)),
     };
-    let read = match &line {
+    match &line {
         Ok(line) => catch_unwind(AssertUnwindSafe(|| read_line(reader, host, line)))
             .unwrap_or_else(|_| refuse(reader, host, bytes, "reading it failed".into())),
         Err(error) => refuse(reader, host, bytes, format!("it can't be unpacked: {error}")),
-    };
-    read
+    }
 }
 
 /// What a line says, and whose identity has changed.

@@ -110,7 +110,7 @@ pub(super) async fn listen(
     };
     let mut socket = match connected_to {
         Err(_) => return Ended::failed("the host did not answer in time"),
-        Ok(Err(error)) => return refused(error),
+        Ok(Err(error)) => return refused(&error),
         Ok(Ok((socket, _))) => socket,
     };
     connected();
@@ -179,8 +179,8 @@ fn request(target: &Target) -> Result<tungstenite::handshake::client::Request, t
     Ok(request)
 }
 
-fn refused(error: tungstenite::Error) -> Ended {
-    let tungstenite::Error::Http(response) = &error else { return Ended::failed(error.to_string()) };
+fn refused(error: &tungstenite::Error) -> Ended {
+    let tungstenite::Error::Http(response) = error else { return Ended::failed(error.to_string()) };
     let body = response.body().as_deref().unwrap_or_default();
     let said: String =
         String::from_utf8_lossy(&body[..body.len().min(200)]).chars().filter(|c| !c.is_control()).collect();

@@ -186,9 +186,9 @@ async fn a_replay_that_is_broken_off_goes_on() {
         })
         .await;
         if host.is_dead() {
-            host.bury().await
+            host.bury().await;
         } else {
-            host.stop().await
+            host.stop().await;
         }
         let done: u64 = world.ledger.position(path.to_str().unwrap()).map_or(0, |at| at.parse().unwrap());
         let (before, _) = world.ledger.counts();
