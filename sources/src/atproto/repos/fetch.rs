@@ -1,13 +1,13 @@
 //! One whole repository, made what the ledger has.
 
+use super::walk::Walk;
 use crate::{
-    BATCH_EVENTS, Batch, Known, Outbox, SourceContext, SourceError,
+    Batch, Known, Outbox, SourceContext, SourceError,
     atproto::{
         car::{FileBlocks, Limits},
-        data,
         identity::{Caps, FetchError},
         live::Verification,
-        reader::{Change, Origin, Reader},
+        reader::{Origin, Reader},
         replay,
         repo::{Repo, RepoError},
         who::Identities,
@@ -19,7 +19,6 @@ use springline_model::{
     Epoch, Event, EventBody, Hosting, Partition, Position, RepoNews, Rev, Timestamp, Uri,
 };
 use std::{
-    collections::HashSet,
     fs::File,
     io::{self, Seek, Write},
     path::{Path, PathBuf},
@@ -358,86 +357,4 @@ fn unpacked(path: &Path, folder: &Path) -> Result<File, SourceError> {
     io::copy(&mut reader, &mut file).map_err(io)?;
     file.rewind().map_err(io)?;
     Ok(file)
-}
-
-/// A walk over a repository's records, on a thread that may block.
-struct Walk<'a> {
-    reader: &'a Reader,
-    known: &'a dyn Known,
-    place: &'a str,
-    days: u32,
-    to: mpsc::Sender<Vec<EventBody>>,
-}
-
-impl Walk<'_> {
-    fn run(
-        &self,
-        repo: &Repo<FileBlocks>,
-        authority: &Uri,
-        rev: Rev,
-    ) -> Result<(Made, [u8; 32]), FetchRepoError> {
-        let had = self.known.records(authority.as_str()).map_err(SourceError::Known)?;
-        let mut here: HashSet<Uri> = HashSet::new();
-        let mut made = Made::default();
-        let mut events = Vec::with_capacity(BATCH_EVENTS);
-        let did = repo.did();
-        let tid = repo.rev().ok_or(FetchRepoError::Stale)?;
-        let oldest = oldest(self.days);
-        let mut records = repo.records();
-        while let Some(record) = records.next()? {
-            let Some((collection, rkey)) = record.names() else {
-                made.refused += 1;
-                continue;
-            };
-            if !self.reader.wants(did, collection) {
-                continue;
-            }
-            let uri = Uri::new(format!("at://{did}/{collection}/{rkey}"));
-            let cid = record.cid.to_string();
-            let change = Change { did, collection, rkey, cid: Some(&cid), rev: tid };
-            let origin = Origin { place: &self.place, bytes: &record.block };
-            here.insert(uri.clone());
-            match data::record(&record.block) {
-                Ok(value) => {
-                    self.reader.put(&change, &value, true, origin, &mut events);
-                    made.records += 1;
-                    let is_old =
-                        |record: &springline_model::Record| oldest.is_some_and(|oldest| record.at < oldest);
-                    if matches!(events.last(), Some(EventBody::Fetched { record, .. }) if is_old(record)) {
-                        events.pop();
-                        made.old += 1;
-                    }
-                }
-                Err(error) => {
-                    made.refused += 1;
-                    events.push(EventBody::Missing { rev, uri: uri.clone() });
-                    events.push(self.reader.refuse(uri, error.to_string(), origin));
-                }
-            }
-            if events.len() >= BATCH_EVENTS {
-                self.send(std::mem::take(&mut events))?;
-            }
-        }
-        for record in had.into_iter().filter(|record| record.rev < rev && !here.contains(&record.uri)) {
-            made.missing += 1;
-            events.push(EventBody::Missing { rev, uri: record.uri });
-            if events.len() >= BATCH_EVENTS {
-                self.send(std::mem::take(&mut events))?;
-            }
-        }
-        self.send(events)?;
-        Ok((made, *repo.data().digest()))
-    }
-
-    fn send(&self, events: Vec<EventBody>) -> Result<(), SourceError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        self.to.blocking_send(events).map_err(|_| SourceError::Closed)
-    }
-}
-
-fn oldest(days: u32) -> Option<Timestamp> {
-    let age = Duration::from_secs(u64::from(days) * 86_400).as_millis();
-    (days > 0).then(|| Timestamp(Timestamp::now().0 - i64::try_from(age).unwrap_or(0)))
 }

@@ -14,6 +14,7 @@
 mod config;
 mod fetch;
 mod run;
+mod walk;
 
 pub use config::BackfillConfig;
 pub use fetch::Fetcher;
