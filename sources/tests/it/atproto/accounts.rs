@@ -162,6 +162,6 @@ async fn a_directory_that_is_slow_holds_back_but_loses_nothing() {
     let started = std::time::Instant::now();
     world.at(&stream.url(), 30).await;
     assert_eq!(world.versions().len(), 30);
-    assert!(started.elapsed().as_secs() < 4, "they are asked side by side: {:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 8, "they are asked side by side: {:?}", started.elapsed());
     host.stop().await;
 }

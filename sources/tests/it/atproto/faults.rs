@@ -119,9 +119,7 @@ async fn a_cursor_of_the_future_is_told_and_never_reset() {
     told(&host, "FutureCursor").await;
     wait_for("it asks again", || if fresh.asked().len() > 2 { Ok(()) } else { Err(()) }).await;
     assert!(fresh.asked().iter().all(|asked| asked.ends_with("?cursor=13")), "{:?}", fresh.asked());
-    // Between two tries it says so; while it asks, it is connected.
-    let paused = || if host.status().state == SourceState::Paused { Ok(()) } else { Err(()) };
-    wait_for("it is paused", paused).await;
+    host.state(SourceState::Paused).await;
     assert_eq!(bad.world.versions().len(), 3);
     // Only the operator can say that it is to begin again.
     host.command(springline_sources::Command::Reset).await;
@@ -237,10 +235,10 @@ async fn a_host_that_is_quiet_but_there_is_kept() {
     let mut bad = Bad::new().await;
     bad.good(1);
     let mut config = bad.config();
-    (config.socket.ping_secs, config.socket.pong_secs, config.socket.stall_secs) = (1, 1, 60);
+    (config.socket.ping_secs, config.socket.pong_secs, config.socket.stall_secs) = (1, 3, 60);
     let host = bad.world.start(&SourceConfig::Relay(config));
     bad.arrives().await;
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    tokio::time::sleep(Duration::from_millis(5_000)).await;
     bad.good(1);
     bad.arrives().await;
     assert_eq!(bad.connections(), 1);
