@@ -105,5 +105,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.runtime.workers == 0 || config.runtime.workers > 256 {
         wrong.push(format!("  runtime.workers: {} is not between 1 and 256", config.runtime.workers));
     }
+    if (1..7).contains(&config.retention.days) {
+        wrong.push(format!(
+            "  retention.days: {} is neither 0 (keep all) nor at least 7",
+            config.retention.days
+        ));
+    }
     if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(wrong)) }
 }

@@ -22,6 +22,9 @@ fn a_wrong_value_says_where() {
     assert!(error.contains("store.engine") && error.contains("sled"), "{error}");
     let error = from("[runtime]\nworkers = 0\n").unwrap_err().to_string();
     assert!(error.contains("runtime.workers"), "{error}");
+    let error = from("[retention]\ndays = 3\n").unwrap_err().to_string();
+    assert!(error.contains("retention.days"), "{error}");
+    from("[retention]\ndays = 7\n").unwrap();
 }
 
 #[test]

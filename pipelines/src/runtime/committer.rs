@@ -6,13 +6,17 @@
 //!  keeper  ──Job─────────────────────────┘ (snapshots: between two epochs)
 //! ```
 //!
-//! A view that loses more than half of its rows in an epoch is told, unless an account or a label went in it too.
+//! A view that loses more than half of its rows in an epoch is told, unless something was hidden on purpose in it: by
+//! an operator, a host or a label.
 //!
 //! Ticks with no commit are hydration: the store has their rows already, so they are dropped.
 
 use super::collect::Report;
-use springline_model::{EpochCommit, Table, View};
-use springline_sinks::views::{Changes, Views, ViewsError};
+use springline_model::{
+    AccountStatus, EpochCommit, Row, Table, View,
+    rows::{AccountRow, LabelRow, RepoRow},
+};
+use springline_sinks::views::{Change, Changes, Views, ViewsError};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::mpsc::Receiver,
@@ -70,14 +74,15 @@ fn last_known(from: u64, commits: &HashMap<u64, EpochCommit>) -> u64 {
 fn apply(views: &Views, commit: &EpochCommit, changes: Changes) -> Result<(), ViewsError> {
     let rows: usize = changes.tables.values().map(Vec::len).sum();
     let started = Instant::now();
-    let purges =
-        [Table::Accounts, Table::Repos, Table::Labels].iter().any(|table| changes.tables.contains_key(table));
+    // No view can lose half of so many rows in fewer changes.
+    let may_collapse = (rows + changes.postings.len()) as u64 >= ALERT_ROWS / 2;
+    let hides = may_collapse && hides(&changes);
     let counted = |view: &View| views.status(*view).fingerprint.rows;
     let before: Vec<u64> = View::ALL.iter().map(counted).collect();
     views.apply(commit, changes)?;
     for (view, before) in View::ALL.iter().zip(before) {
         let now = counted(view);
-        if before >= ALERT_ROWS && now < before / 2 && !purges {
+        if before >= ALERT_ROWS && now < before / 2 && !hides {
             metrics::counter!("springline_view_collapses_total", "view" => view.name()).increment(1);
             tracing::warn!(
                 view = view.name(),
@@ -96,4 +101,38 @@ fn apply(views: &Views, commit: &EpochCommit, changes: Changes) -> Result<(), Vi
     metrics::gauge!("springline_applied_epoch").set(commit.epoch.0 as f64);
     tracing::trace!(epoch = commit.epoch.0, events = commit.events, rows, "epoch applied");
     Ok(())
+}
+
+/// Whether an operator, a host or a label takes something out of sight. A repository's row alone says nothing: every
+/// commit changes it.
+fn hides(changes: &Changes) -> bool {
+    fn any<R: Row>(changes: &Changes, is: impl Fn(R) -> bool) -> bool {
+        let comes = |change: &&Change| change.diff > 0;
+        let table = changes.tables.get(&R::TABLE).into_iter().flatten();
+        table.filter(comes).any(|change| R::decode(&change.key, &change.value).is_ok_and(&is))
+    }
+    any(changes, |account: AccountRow| account.status != AccountStatus::Active)
+        || any(changes, |repo: RepoRow| !repo.is_visible())
+        || any(changes, |LabelRow(label)| label.hides && label.is_in_force())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use springline_model::{Hosting, Uri};
+
+    fn changes<R: Row>(row: &R) -> Changes {
+        let change = Change { key: row.key_bytes(), value: row.value_bytes(), diff: 1 };
+        let mut changes = Changes::default();
+        changes.tables.entry(R::TABLE).or_default().push(change);
+        changes
+    }
+
+    #[test]
+    fn only_what_goes_out_of_sight_excuses_a_collapse() {
+        let repo = RepoRow::new(Uri::from("at://did:plc:ada/"));
+        assert!(!hides(&changes(&repo)), "a commit like any other");
+        assert!(hides(&changes(&RepoRow { hosting: Hosting::Deleted, ..repo.clone() })));
+        assert!(hides(&changes(&RepoRow { hidden_by: 1, ..repo })));
+    }
 }

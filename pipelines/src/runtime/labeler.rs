@@ -34,7 +34,8 @@ pub struct Labeler {
     did: Uri,
     key: SigningKey,
     hides: Vec<String>,
-    /// The last number that was given. Held while a label is on its way to the journal.
+    /// The last number that was given; one that could not be journalled leaves a gap. Held while a label is on its
+    /// way to the journal.
     last: Mutex<u64>,
 }
 
@@ -74,7 +75,6 @@ impl Labeler {
                 reader.read(|snapshot| snapshot.scan(&scan)).map_err(|error| failed(&error))?;
             *last = rows.first().map_or(0, |row| row.seq);
         }
-        let seq = *last + 1;
         let LabelDraft { uri, val, cid, neg, exp } = draft;
         let hides = self.hides.contains(&val);
         let cts = Timestamp::now();
@@ -83,9 +83,11 @@ impl Labeler {
         let times = Times::of(&label);
         label.sig = Some(times.wire(&label).sign(&self.key).map_err(|error| failed(&error))?.to_vec());
         let authority = label.authority();
+        let seq = *last + 1;
         let body = EventBody::Label { authority, label: Box::new(label.clone()), issued: Some(seq) };
-        let epoch = submit(body).await?;
+        // Given before it is journalled: who asked may be gone by then, and a number that was used twice loses a label.
         *last = seq;
+        let epoch = submit(body).await?;
         Ok((label, epoch))
     }
 }

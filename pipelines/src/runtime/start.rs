@@ -109,10 +109,6 @@ impl Opened {
         progress: ProgressBars,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, RuntimeError> {
-        if (1..7).contains(&config.retention.days) {
-            let wrong = "`retention.days` must be 0 (keep all) or at least 7";
-            return Err(SourceError::Config(wrong.into()).into());
-        }
         let (handles, prepared) = host::prepare(&config.sources)?;
         let journal = Journal::open(&data.journal(), config.journal.options())?;
         if journal.cut_bytes() > 0 {
