@@ -92,6 +92,18 @@ impl KeyWriter {
     }
 }
 
+/// The key that is one text.
+#[must_use]
+pub fn text_key(text: &str) -> Vec<u8> {
+    KeyWriter::new().text(text).take()
+}
+
+/// What the keys begin with whose first part is a text that begins with this.
+#[must_use]
+pub fn text_prefix(text: &str) -> Vec<u8> {
+    KeyWriter::new().text_prefix(text).take()
+}
+
 /// Reads a key part by part, in the order it was written.
 #[derive(Clone, Debug)]
 pub struct KeyReader<'a>(&'a [u8]);

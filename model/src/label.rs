@@ -33,7 +33,7 @@ impl Label {
     #[must_use]
     pub fn authority(&self) -> Uri {
         match self.uri.scheme() {
-            "did" => Uri::new(format!("at://{}/", self.uri)),
+            "did" => Uri::repository(self.uri.as_str()),
             _ => Uri::from(self.uri.authority()),
         }
     }
@@ -48,5 +48,17 @@ impl Label {
     #[must_use]
     pub const fn is_in_force(&self) -> bool {
         !self.neg && !self.expired
+    }
+
+    /// Whether it hides its subject now.
+    #[must_use]
+    pub const fn is_hiding(&self) -> bool {
+        self.hides && self.is_in_force()
+    }
+
+    /// Whether it hides the version of its record that has this address.
+    #[must_use]
+    pub fn hides_version(&self, cid: Option<&str>) -> bool {
+        self.is_hiding() && self.cid.as_deref().is_none_or(|of| Some(of) == cid)
     }
 }

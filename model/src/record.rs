@@ -62,6 +62,15 @@ pub mod attr {
     pub const INVALID: &str = "invalid";
 }
 
+/// Whether a record's kind is meant by a pattern: the kind itself, or with a `*` at the end what kinds begin with.
+#[must_use]
+pub fn is_kind(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => kind.starts_with(beginning),
+        None => kind == pattern,
+    }
+}
+
 impl Record {
     /// Whether it says something by itself, and is not a bare reference (a like, a follow).
     #[must_use]

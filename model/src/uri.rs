@@ -39,6 +39,18 @@ impl Uri {
         Self(format!("tag:{name}").into())
     }
 
+    /// An account's repository, the authority of its records: `at://did:plc:…/`.
+    #[must_use]
+    pub fn repository(did: &str) -> Self {
+        Self(format!("at://{did}/").into())
+    }
+
+    /// A record of a repository: `at://did:plc:…/app.bsky.feed.post/3k…`.
+    #[must_use]
+    pub fn at_record(did: &str, collection: &str, rkey: &str) -> Self {
+        Self(format!("at://{did}/{collection}/{rkey}").into())
+    }
+
     /// The whole text.
     #[must_use]
     pub fn as_str(&self) -> &str {

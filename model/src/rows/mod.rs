@@ -21,6 +21,7 @@ pub use collection::{CollectionDayRow, CollectionRow};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use network::{
     ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,
+    is_authority_visible,
 };
 pub use notification::{NotificationRow, Reason};
 pub use search::{Positions, PositionsIter, PostingsRow, Term, Terms, TermsBuilder, TermsIter};

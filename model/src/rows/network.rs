@@ -1,8 +1,8 @@
 //! The ledger's rows of what is not a record: repositories, labels, identities, inboxes, gaps.
 
-use super::{Row, get, put};
+use super::{AccountRow, Row, get, put};
 use crate::{
-    Gap, Hosting, Identity, Label, Rev, SourceId, Table, Timestamp, TreeRoot, Uri,
+    AccountStatus, Gap, Hosting, Identity, Label, Rev, SourceId, Table, Timestamp, TreeRoot, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,14 @@ pub struct RepoRow {
     pub hiding: u32,
     /// A version was missed, or never seen: since this one it has to be fetched as a whole.
     pub desynchronized: Option<Rev>,
+}
+
+/// Whether what an authority owns may be seen, as far as rows of it are there: neither its operator, nor its host, nor
+/// a label on the account hides it.
+#[must_use]
+pub fn is_authority_visible(account: Option<&AccountRow>, repo: Option<&RepoRow>) -> bool {
+    account.is_none_or(|account| account.status == AccountStatus::Active)
+        && repo.is_none_or(RepoRow::is_visible)
 }
 
 impl RepoRow {

@@ -67,6 +67,11 @@ impl Order {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|order| order.name() == name)
     }
+
+    fn read(key: &mut KeyReader<'_>) -> Result<Self, DecodeError> {
+        let tag = key.byte()?;
+        Self::ALL.iter().copied().find(|order| *order as u8 == tag).ok_or(DecodeError::Unknown(tag))
+    }
 }
 
 /// `top`: the K best of an order. Key: (order, score descending, node). All in the key: the value is empty.
@@ -93,9 +98,7 @@ impl Row for TopRow {
 
     fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
-        let tag = key.byte()?;
-        let order = Order::ALL.iter().copied().find(|order| *order as u8 == tag);
-        let order = order.ok_or(DecodeError::Unknown(tag))?;
+        let order = Order::read(&mut key)?;
         let score = key.descending()?;
         Ok(Self { order, score, node: NodeName::from_canonical(&key.text()?) })
     }
@@ -123,9 +126,7 @@ impl Row for HotRow {
 
     fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
-        let tag = key.byte()?;
-        let order = Order::ALL.iter().copied().find(|order| *order as u8 == tag);
-        let order = order.ok_or(DecodeError::Unknown(tag))?;
+        let order = Order::read(&mut key)?;
         Ok(Self { order, score: key.descending()?, uri: key.text()?.into() })
     }
 }

@@ -5,10 +5,12 @@
 //!          └► (kind, day), summed on the worker ──by kind and day──────────────────────────────────────────► rows
 //! ```
 //!
-//! Authors are counted where (kind, author) lives, so that the worker of a big kind sees a tick's sums only.
+//! Authors are counted where (kind, author) lives, so that the worker of a big kind sees a tick's sums only. What
+//! that takes away is negative: a sum of sizes is exact modulo 2^64.
 //!
 //! Memory: about 40 bytes a (kind, author).
 
+use super::{Size, sizes};
 use crate::{
     Records, Rows,
     per_epoch::{Changes, per_tick, routed},
@@ -23,7 +25,6 @@ use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
 };
-use timely::dataflow::channels::pact::Pipeline;
 
 const DAY_MILLIS: i64 = 86_400_000;
 
@@ -59,79 +60,29 @@ pub(super) fn collections(records: Records<'_>) -> Rows<'_, CollectionRow> {
             }
         }
         for (kind, sum) in sums {
-            out.insert((kind.to_string(), sum));
+            if kinds.get(&kind).is_some_and(HashMap::is_empty) {
+                kinds.remove(&kind);
+            }
+            let [records, authors] = sum.map(i64::cast_unsigned);
+            out.insert((kind.to_string(), Size([records, authors, 0])));
         }
     });
-    let mut totals: HashMap<String, [i64; 2]> = HashMap::new();
-    let by_kind = routed(|(kind, _): &(String, [i64; 2])| kind.hashed());
-    per_tick(sums, by_kind, "Collections", move |changes: Changes<(String, [i64; 2])>, out| {
-        let mut touched: BTreeMap<String, [i64; 2]> = BTreeMap::new();
-        for ((kind, sum), _) in changes {
-            let total = totals.entry(kind.clone()).or_default();
-            touched.entry(kind).or_insert(*total);
-            total[0] += sum[0];
-            total[1] += sum[1];
-        }
-        let row = |kind: &str, [records, authors]: [i64; 2]| CollectionRow {
-            kind: kind.to_owned(),
-            records: records.cast_unsigned(),
-            authors: authors.cast_unsigned(),
-        };
-        for (kind, was) in touched {
-            let is = totals.get(&kind).copied().unwrap_or_default();
-            if was != is && was[0] > 0 {
-                out.remove(row(&kind, was));
-            }
-            if was != is && is[0] > 0 {
-                out.insert(row(&kind, is));
-            }
-            if is[0] == 0 {
-                totals.remove(&kind);
-            }
-        }
+    sizes(sums, "Collections", |kind, [records, authors, _]| CollectionRow {
+        kind: kind.clone(),
+        records,
+        authors,
     })
 }
 
 /// A row a kind and day.
 pub(super) fn days(records: Records<'_>) -> Rows<'_, CollectionDayRow> {
-    let days = records.map(|visible| {
+    let parts = records.map(|visible| {
         let day = visible.record.at.0.div_euclid(DAY_MILLIS).saturating_mul(DAY_MILLIS);
-        (visible.record.kind.clone(), day)
+        ((visible.record.kind.clone(), day), Size([1, 0, 0]))
     });
-    let summed = per_tick(days, Pipeline, "CollectionDaysLocal", |changes: Changes<(String, i64)>, out| {
-        let mut sums: BTreeMap<(String, i64), i64> = BTreeMap::new();
-        for (day, diff) in changes {
-            *sums.entry(day).or_default() += diff as i64;
-        }
-        for (day, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            out.insert((day, sum));
-        }
-    });
-    let mut totals: HashMap<(String, i64), i64, RandomState> = HashMap::default();
-    let by_day = routed(|(day, _): &((String, i64), i64)| day.hashed());
-    per_tick(summed, by_day, "CollectionDays", move |changes: Changes<((String, i64), i64)>, out| {
-        let mut touched: BTreeMap<(String, i64), i64> = BTreeMap::new();
-        for ((day, sum), _) in changes {
-            let total = totals.entry(day.clone()).or_default();
-            touched.entry(day).or_insert(*total);
-            *total += sum;
-        }
-        let row = |(kind, day): &(String, i64), records: i64| CollectionDayRow {
-            kind: kind.clone(),
-            day: Timestamp(*day),
-            records: records.cast_unsigned(),
-        };
-        for (day, was) in touched {
-            let is = totals.get(&day).copied().unwrap_or_default();
-            if was != is && was > 0 {
-                out.remove(row(&day, was));
-            }
-            if was != is && is > 0 {
-                out.insert(row(&day, is));
-            }
-            if is == 0 {
-                totals.remove(&day);
-            }
-        }
+    sizes(parts, "CollectionDays", |(kind, day), [records, ..]| CollectionDayRow {
+        kind: kind.clone(),
+        day: Timestamp(*day),
+        records,
     })
 }

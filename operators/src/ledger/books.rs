@@ -33,6 +33,8 @@ pub(super) struct Books {
     remembered: RefCell<HashMap<(Table, Vec<u8>), Option<LedgerRow>, RandomState>>,
     tick: u64,
     said: Said,
+    /// A row was set twice in the tick: it was something else in between.
+    twice: bool,
 }
 
 impl Books {
@@ -43,6 +45,7 @@ impl Books {
             remembered: RefCell::default(),
             tick: 0,
             said: Said::default(),
+            twice: false,
         }
     }
 
@@ -54,7 +57,11 @@ impl Books {
 
     /// Ends it.
     pub(super) fn close(&mut self) -> Said {
-        std::mem::take(&mut self.said)
+        let mut said = std::mem::take(&mut self.said);
+        if std::mem::take(&mut self.twice) {
+            differential_dataflow::consolidation::consolidate(&mut said.rows);
+        }
+        said
     }
 
     /// A row by its key.
@@ -115,7 +122,7 @@ impl Books {
         let Some(key) = old.as_ref().or(new.as_ref()).map(R::key_bytes) else { return };
         let new = new.map(R::into_row);
         self.remember((R::TABLE, key.clone()), new.clone());
-        self.overlay.put(self.tick, (R::TABLE, key), new.clone());
+        self.twice |= self.overlay.put(self.tick, (R::TABLE, key), new.clone());
         self.said.rows.extend(old.map(|old| (old.into_row(), -1)));
         self.said.rows.extend(new.map(|new| (new, 1)));
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::Visible;
 use springline_model::{
     Event, EventBody, Gap, Identity, Label, Quarantined, Record, Rev, Row, SourceId, Uri,
-    key::KeyWriter,
+    key::{text_key, text_prefix},
     record::attr,
     rows::{
         ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow, RecordRow,
@@ -78,10 +78,7 @@ impl Machine {
         for (source, gap) in news.gaps {
             self.gap(source, gap)?;
         }
-        let mut said = self.0.close();
-        // A row that was said twice (an inbox that is seen and muted) was something else in between.
-        differential_dataflow::consolidation::consolidate(&mut said.rows);
-        Ok(said)
+        Ok(self.0.close())
     }
 
     /// Everything that a tick says of one authority: first its events in their order, then what that does to its
@@ -203,7 +200,7 @@ impl Machine {
             news.insert(uri, new);
         }
         if before.is_desynchronized() && !after.is_desynchronized() {
-            for tomb in self.0.under::<TombRow>(&prefix(authority.as_str()))? {
+            for tomb in self.0.under::<TombRow>(&text_prefix(authority.as_str()))? {
                 if tomb.uri.authority() == authority.as_str() {
                     self.0.set(Some(tomb), None);
                 }
@@ -255,9 +252,7 @@ impl Machine {
         }
         let cid = row.record.attrs.get(attr::CID).map(String::as_str);
         let labels = self.0.under::<LabelRow>(&text_key(row.record.uri.as_str()))?;
-        Ok(!labels.iter().any(|LabelRow(label)| {
-            label.hides && label.is_in_force() && label.cid.as_deref().is_none_or(|of| Some(of) == cid)
-        }))
+        Ok(!labels.iter().any(|LabelRow(label)| label.hides_version(cid)))
     }
 
     /// The labels that are news: each as it was, and as it will be.
@@ -313,7 +308,7 @@ impl Machine {
 
     /// Every record that an authority has now.
     fn owned(&self, authority: &Uri) -> Result<Vec<RecordRow>, LookupError> {
-        let mut rows = self.0.under::<RecordRow>(&prefix(authority.as_str()))?;
+        let mut rows = self.0.under::<RecordRow>(&text_prefix(authority.as_str()))?;
         // A prefix is not enough: `https://example.org` begins what `https://example.org.evil/` owns.
         rows.retain(|row| row.record.uri.authority() == authority.as_str());
         Ok(rows)
@@ -373,16 +368,4 @@ fn replaces(new: &Label, old: &Label) -> bool {
 
 fn visible(row: &RecordRow) -> Visible {
     Visible { source: row.source.clone(), record: row.record.clone() }
-}
-
-fn text_key(text: &str) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    key.text(text);
-    key.into_bytes()
-}
-
-fn prefix(text: &str) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    key.text_prefix(text);
-    key.into_bytes()
 }

@@ -36,12 +36,12 @@ impl Overlay {
     }
 
     /// Notes a word. Ticks never fall.
-    pub(super) fn put(&mut self, tick: u64, place: Place, row: Option<LedgerRow>) {
+    pub(super) fn put(&mut self, tick: u64, place: Place, row: Option<LedgerRow>) -> bool {
         match self.ticks.back_mut() {
             Some((last, places)) if *last == tick => places.push(place.clone()),
             _ => self.ticks.push_back((tick, vec![place.clone()])),
         }
-        self.newest.insert(place, (tick, row));
+        self.newest.insert(place, (tick, row)).is_some_and(|(said, _)| said == tick)
     }
 
     /// Forgets what the store shows by now: everything up to a tick that was not said again since.

@@ -3,8 +3,8 @@
 use super::{LookupError, books::Books};
 use springline_model::{
     AccountStatus, EventBody, Hosting, Label, RepoNews, Rev, Uri,
-    key::KeyWriter,
-    rows::{AccountRow, RepoRow, ResyncRow},
+    key::text_key,
+    rows::{AccountRow, RepoRow, ResyncRow, is_authority_visible},
 };
 
 /// What an event does to what the authority owns.
@@ -26,9 +26,7 @@ pub(super) struct Standing {
 
 impl Standing {
     pub(super) fn of(books: &Books, authority: &Uri) -> Result<Self, LookupError> {
-        let mut key = KeyWriter::new();
-        key.text(authority.as_str());
-        let key = key.into_bytes();
+        let key = text_key(authority.as_str());
         let repo = if is_repo(authority) { books.get(key.clone())? } else { None };
         Ok(Self { authority: authority.clone(), account: books.get(key)?, repo })
     }
@@ -38,9 +36,7 @@ impl Standing {
     }
 
     pub(super) fn is_hidden(&self) -> bool {
-        let by_operator =
-            self.account.as_ref().is_some_and(|account| account.status != AccountStatus::Active);
-        by_operator || self.repo.as_ref().is_some_and(|repo| !repo.is_visible())
+        !is_authority_visible(self.account.as_ref(), self.repo.as_ref())
     }
 
     /// Whether a label may hide one of its records.
@@ -109,9 +105,8 @@ impl Standing {
 
     /// Counts the labels in force that hide something.
     pub(super) fn count_labels(&mut self, changed: &[(Option<Label>, Label)]) {
-        let hides = |label: &Label| label.hides && label.is_in_force();
         for (old, new) in changed {
-            let (was, is) = (old.as_ref().is_some_and(hides), hides(new));
+            let (was, is) = (old.as_ref().is_some_and(Label::is_hiding), new.is_hiding());
             let Some(repo) = self.repo().filter(|_| was != is) else { continue };
             let count = if new.is_of_account() { &mut repo.hidden_by } else { &mut repo.hiding };
             *count = if is { count.saturating_add(1) } else { count.saturating_sub(1) };

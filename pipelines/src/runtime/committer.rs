@@ -13,7 +13,7 @@
 
 use super::collect::Report;
 use springline_model::{
-    AccountStatus, EpochCommit, Row, Table, View,
+    AccountStatus, EpochCommit, Row, View,
     rows::{AccountRow, LabelRow, RepoRow},
 };
 use springline_sinks::views::{Change, Changes, Views, ViewsError};
@@ -113,7 +113,7 @@ fn hides(changes: &Changes) -> bool {
     }
     any(changes, |account: AccountRow| account.status != AccountStatus::Active)
         || any(changes, |repo: RepoRow| !repo.is_visible())
-        || any(changes, |LabelRow(label)| label.hides && label.is_in_force())
+        || any(changes, |LabelRow(label)| label.is_hiding())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use springline_model::{
     Epoch, Partition, Position, Row, SourceId, Table, Uri,
-    key::KeyWriter,
+    key::text_prefix,
     rows::{QuarantineRow, RecordRow, ResyncRow},
 };
 use springline_operators::{Committed, LookupError};
@@ -54,9 +54,7 @@ impl Committed for StoreLookup {
 
 /// Every row of a table whose key begins with an authority: pages, so that no epoch waits for the whole.
 fn owned<R: Row>(reader: &Reader, authority: &str, visit: &mut dyn FnMut(R)) -> Result<(), ReadError> {
-    let mut prefix = KeyWriter::new();
-    prefix.text_prefix(authority);
-    let mut scan = Scan { prefix: prefix.into_bytes(), after: None, reverse: false, limit: PAGE };
+    let mut scan = Scan { prefix: text_prefix(authority), after: None, reverse: false, limit: PAGE };
     loop {
         let rows = reader.read(|snapshot| snapshot.scan::<R>(&scan))?;
         let last = (rows.len() == PAGE).then(|| rows.last().map(Row::key_bytes)).flatten();

@@ -11,6 +11,7 @@
 use crate::config::RetentionConfig;
 use springline_model::{
     Event, EventBody, Label, Partition, Rev, Row, SourceId, Timestamp,
+    record::is_kind,
     rows::{ExpiryRow, RecordRow},
 };
 use springline_sinks::{
@@ -97,10 +98,7 @@ impl Steward {
     }
 
     fn is_kept(&self, kind: &str) -> bool {
-        self.retention.keep.iter().any(|kept| match kept.strip_suffix('*') {
-            Some(prefix) => kind.starts_with(prefix),
-            None => kept == kind,
-        })
+        self.retention.keep.iter().any(|kept| is_kind(kept, kind))
     }
 
     async fn send(&self, name: &str, bodies: Vec<EventBody>) -> bool {

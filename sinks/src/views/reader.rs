@@ -14,10 +14,10 @@ use crate::{
     store::{Pair, StoreError},
 };
 use springline_model::{
-    AccountStatus, Epoch, Row, Table, Timestamp, Uri, View,
-    key::{DecodeError, KeyWriter},
+    Epoch, Row, Table, Timestamp, Uri, View,
+    key::{DecodeError, text_key},
     record::attr,
-    rows::{AccountRow, LabelRow, RecordRow, RepoRow},
+    rows::{AccountRow, LabelRow, RecordRow, RepoRow, is_authority_visible},
 };
 use std::{ops::ControlFlow, sync::Arc};
 use thiserror::Error;
@@ -204,21 +204,16 @@ impl Snapshot<'_> {
     fn seen(&self, authority: &str) -> Result<(bool, bool), ReadError> {
         let key = text_key(authority);
         let account: Option<AccountRow> = self.get(&key)?;
-        let by_operator = account.is_none_or(|account| account.status == AccountStatus::Active);
-        if !by_operator || !authority.starts_with("at://") {
-            return Ok((by_operator, false));
-        }
-        let repo: Option<RepoRow> = self.get(&key)?;
-        Ok(repo.map_or((true, false), |repo| (repo.is_visible(), repo.hiding > 0)))
+        let repo: Option<RepoRow> = if authority.starts_with("at://") { self.get(&key)? } else { None };
+        let is_visible = is_authority_visible(account.as_ref(), repo.as_ref());
+        Ok((is_visible, repo.is_some_and(|repo| repo.hiding > 0)))
     }
 
     fn is_hidden_by_label(&self, row: &RecordRow) -> Result<bool, ReadError> {
         let prefix = text_key(row.record.uri.as_str());
         let labels: Vec<LabelRow> = self.scan(&Scan { prefix, limit: MAX_LABELS, ..Scan::default() })?;
         let cid = row.record.attrs.get(attr::CID).map(String::as_str);
-        Ok(labels.iter().any(|LabelRow(label)| {
-            label.hides && label.is_in_force() && label.cid.as_deref().is_none_or(|of| Some(of) == cid)
-        }))
+        Ok(labels.iter().any(|LabelRow(label)| label.hides_version(cid)))
     }
 
     fn visit(
@@ -246,12 +241,6 @@ impl Snapshot<'_> {
         })?;
         shown
     }
-}
-
-fn text_key(text: &str) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    key.text(text);
-    key.into_bytes()
 }
 
 /// The first key behind all that begin with a prefix, if there can be one.

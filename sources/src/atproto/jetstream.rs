@@ -9,7 +9,7 @@
 use super::{
     json,
     reader::{Change, Origin, Reader, check},
-    syntax::{Did, Tid, datetime},
+    syntax::{Did, Tid, datetime::micros_of},
 };
 use ipld_core::ipld::Ipld;
 use serde::Deserialize;
@@ -187,7 +187,7 @@ fn read_commit(
         return Ok(());
     }
     let change = Change { did, collection, rkey, cid: commit.cid.as_deref(), rev };
-    let uri = || Uri::new(format!("at://{did}/{collection}/{rkey}"));
+    let uri = || Uri::at_record(did, collection, rkey);
     match commit.operation.as_deref() {
         Some("create" | "update") => {
             let value = commit.record.as_ref().ok_or_else(|| missing("record"))?;
@@ -213,8 +213,8 @@ fn read_commit(
 }
 
 /// What a host says of an account.
-pub(super) fn hosting(did: &Did, active: bool, status: Option<&str>, micros: u64) -> EventBody {
-    let authority = authority(did);
+fn hosting(did: &Did, active: bool, status: Option<&str>, micros: u64) -> EventBody {
+    let authority = Uri::repository(did);
     EventBody::Hosting { rev: Rev(micros), authority, status: Hosting::of(active, status) }
 }
 
@@ -222,15 +222,7 @@ pub(super) fn hosting(did: &Did, active: bool, status: Option<&str>, micros: u64
 fn announced(did: &Did, micros: u64) -> EventBody {
     let news = springline_model::RepoNews::Announced;
     let rev = Rev(Tid::new(micros, 0).to_u64());
-    EventBody::Repo { authority: authority(did), rev, data: [0; 32], news }
-}
-
-pub(super) fn authority(did: &Did) -> Uri {
-    Uri::new(format!("at://{did}/"))
-}
-
-pub(super) fn micros_of(time: &str) -> Option<u64> {
-    datetime::micros(time).ok().and_then(|micros| u64::try_from(micros).ok())
+    EventBody::Repo { authority: Uri::repository(did), rev, data: [0; 32], news }
 }
 
 #[cfg(test)]

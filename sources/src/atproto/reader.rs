@@ -10,7 +10,9 @@ use ipld_core::ipld::Ipld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    EventBody, Quarantined, Rev, SourceId, Timestamp, Uri, event::QUARANTINE_SAMPLE_BYTES, record::attr,
+    EventBody, Quarantined, Rev, SourceId, Timestamp, Uri,
+    event::QUARANTINE_SAMPLE_BYTES,
+    record::{attr, is_kind},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -91,17 +93,8 @@ impl Reader {
     #[must_use]
     pub fn wants(&self, did: &str, collection: &str) -> bool {
         let RecordsConfig { collections, dids, .. } = &*self.config;
-        let is_of = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(prefix) => collection.starts_with(prefix),
-            None => collection == pattern,
-        };
+        let is_of = |pattern: &String| is_kind(pattern, collection);
         (dids.is_empty() || dids.contains(did)) && (collections.is_empty() || collections.iter().any(is_of))
-    }
-
-    /// Whether anything is left out.
-    #[must_use]
-    pub fn is_filtered(&self) -> bool {
-        !self.config.collections.is_empty() || !self.config.dids.is_empty()
     }
 
     /// A record is now this. `whole` if it comes out of a whole repository.
@@ -135,7 +128,7 @@ impl Reader {
     /// A record is gone.
     pub fn delete(&self, change: &Change<'_>, out: &mut Vec<EventBody>) {
         let Change { did, collection, rkey, rev, .. } = *change;
-        let uri = Uri::new(format!("at://{did}/{collection}/{rkey}"));
+        let uri = Uri::at_record(did, collection, rkey);
         out.push(EventBody::Delete { rev: Rev(rev.to_u64()), uri });
     }
 

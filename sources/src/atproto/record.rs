@@ -61,7 +61,7 @@ impl Place<'_> {
     /// Its identity.
     #[must_use]
     pub fn uri(&self) -> Uri {
-        Uri::new(format!("at://{}/{}/{}", self.did, self.collection, self.rkey))
+        Uri::at_record(self.did, self.collection, self.rkey)
     }
 }
 

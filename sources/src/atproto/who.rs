@@ -2,7 +2,6 @@
 
 use super::{
     identity::{Caps, Document, Resolver, Response},
-    jetstream::authority,
     key::PublicKey,
     syntax::Did,
 };
@@ -102,7 +101,7 @@ impl Identities {
     pub async fn deleted(&self, did: &Did, micros: u64) -> EventBody {
         let is_there = self.hosted(did).await.is_some_and(|active| active);
         let status = if is_there { Hosting::Inactive } else { Hosting::Deleted };
-        EventBody::Hosting { rev: Rev(micros), authority: authority(did), status }
+        EventBody::Hosting { rev: Rev(micros), authority: Uri::repository(did), status }
     }
 
     /// Whether the host of an account has it, and shows it.

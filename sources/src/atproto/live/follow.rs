@@ -61,9 +61,13 @@ impl<U: Upstream> Follow<U> {
         let mut cursors: BTreeMap<String, u64> = BTreeMap::new();
         for host in &self.hosts {
             let partition = Partition { source: self.id.clone(), name: host.clone() };
-            let position = known.position(&partition).and_then(|position| position.0.parse().ok());
-            cursors.extend(position.map(|position| (host.clone(), position)));
-            status.partition(host, |partition| partition.state = SourceState::Paused);
+            let position = known.position(&partition);
+            let cursor = position.as_ref().and_then(|position| position.0.parse().ok());
+            cursors.extend(cursor.map(|cursor| (host.clone(), cursor)));
+            status.partition(host, |partition| {
+                partition.state = SourceState::Paused;
+                partition.position = position;
+            });
         }
         let mut rested: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
         let mut paused = false;

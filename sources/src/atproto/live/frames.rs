@@ -8,10 +8,9 @@ use crate::atproto::{
     cid::Cid,
     data,
     frame::{Account, Commit, Frame, FrameError},
-    jetstream::{authority, micros_of},
     key::PublicKey,
     reader::{Change, Origin, Reader},
-    syntax::{Did, Tid},
+    syntax::{Did, Tid, datetime::micros_of},
     verify::{Checks, MAX_AHEAD, Mode, Reject, Verified, verify, verify_sync},
     who::Identities,
 };
@@ -171,7 +170,7 @@ impl Inner {
                 match verify_sync(&sync, &checks(sync.did)) {
                     Ok(verified) => {
                         let news = EventBody::Repo {
-                            authority: Uri::new(format!("at://{}/", verified.did)),
+                            authority: Uri::repository(verified.did),
                             rev: Rev(verified.rev.to_u64()),
                             data: root(verified.data),
                             news: RepoNews::Announced,
@@ -209,7 +208,7 @@ impl Inner {
         let mut events = Vec::with_capacity(verified.ops.len() + 1);
         // The version first, so that its records are not taken for older ones.
         events.push(EventBody::Repo {
-            authority: Uri::new(format!("at://{did}/")),
+            authority: Uri::repository(did),
             rev: Rev(verified.rev.to_u64()),
             data: root(verified.data),
             news: RepoNews::Commit {
@@ -241,7 +240,7 @@ impl Inner {
                     self.count("record");
                     // What stood there before is not what the repository says any more.
                     self.reader.delete(&change, &mut events);
-                    let uri = Uri::new(format!("at://{did}/{}", op.path));
+                    let uri = Uri::at_record(did, op.collection, op.rkey);
                     let origin = Origin { place: &spot, bytes: block };
                     events.push(self.reader.refuse(uri, error.to_string(), origin));
                 }
@@ -285,7 +284,7 @@ impl Inner {
         let is_nonsense = matches!(reject, Reject::Did | Reject::Rev | Reject::Future | Reject::OtherRepo);
         if !is_nonsense && let (Ok(did), Ok(rev)) = (Did::new(did), rev.parse::<Tid>()) {
             let (rev, news) = (Rev(rev.to_u64()), RepoNews::Announced);
-            events.push(EventBody::Repo { authority: authority(&did), rev, data: [0; 32], news });
+            events.push(EventBody::Repo { authority: Uri::repository(&did), rev, data: [0; 32], news });
         }
         spot.item(events).into()
     }
@@ -304,7 +303,7 @@ impl Inner {
         if status == Hosting::Deleted {
             return Read { item: spot.item(Vec::new()), deleted: Some((did, micros)), ..Read::default() };
         }
-        let news = EventBody::Hosting { rev: Rev(micros), authority: authority(&did), status };
+        let news = EventBody::Hosting { rev: Rev(micros), authority: Uri::repository(&did), status };
         spot.item(vec![news]).into()
     }
 

@@ -13,10 +13,9 @@ use crate::{
     Source, SourceContext, SourceError,
     atproto::{
         frame::{Frame, Label as WireLabel, MAX_FRAME},
-        jetstream::micros_of,
         key::PublicKey,
         reader::{Origin, Reader, RecordsConfig},
-        syntax::{AtUri, Did},
+        syntax::{AtUri, Did, datetime::micros_of},
         who::Identities,
     },
 };

@@ -5,7 +5,8 @@
 
 use super::super::{
     frame::{Frame, MAX_MESSAGE},
-    jetstream::{MAX_LINE_BYTES, micros_of},
+    jetstream::MAX_LINE_BYTES,
+    syntax::datetime::micros_of,
 };
 use crate::SourceError;
 use schemars::JsonSchema;

@@ -175,7 +175,7 @@ impl Fetcher {
     /// # Errors
     /// It can't be had, or is not what it should be; or the process stops.
     pub async fn fetch(&self, did: &str) -> Result<Made, FetchRepoError> {
-        let authority = Uri::new(format!("at://{did}/"));
+        let authority = Uri::repository(did);
         self.begin(&authority).await?;
         let outcome = match self.download(did, false).await {
             // What is known of the account may be old.
@@ -265,7 +265,7 @@ impl Fetcher {
             self.verify(&repo).await?;
         }
         let rev = repo.rev().ok_or(FetchRepoError::Stale)?;
-        let authority = Uri::new(format!("at://{}/", repo.did()));
+        let authority = Uri::repository(repo.did());
         if did.is_none() {
             self.begin(&authority).await?;
         }

@@ -139,7 +139,6 @@ impl Run {
         let most = room + busy.len() + resting.len();
         let asked = tokio::task::spawn_blocking(move || known.resyncs(most)).await;
         let due = asked.map_err(|error| SourceError::Task(error.to_string()))??;
-        context.status.partition("repositories", |partition| partition.files = due.len() as u64);
         let due = due.into_iter().filter(|uri| !busy.contains(uri) && !resting.contains(uri)).take(room);
         for authority in due {
             let fetcher = self.fetcher.clone();
@@ -296,7 +295,7 @@ impl Run {
     ) -> Result<(), SourceError> {
         let observed = Timestamp::now();
         let event = |did: &String| {
-            let authority = Uri::new(format!("at://{did}/"));
+            let authority = Uri::repository(did);
             let body = EventBody::Repo { authority, rev: Rev(0), data: [0; 32], news: RepoNews::Fetching };
             Event { source: self.id.clone(), observed, body }
         };

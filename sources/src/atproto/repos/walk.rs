@@ -50,7 +50,7 @@ impl Walk<'_> {
             if !self.reader.wants(did, collection) {
                 continue;
             }
-            let uri = Uri::new(format!("at://{did}/{collection}/{rkey}"));
+            let uri = Uri::at_record(did, collection, rkey);
             let cid = record.cid.to_string();
             let change = Change { did, collection, rkey, cid: Some(&cid), rev: tid };
             let origin = Origin { place: &self.place, bytes: &record.block };

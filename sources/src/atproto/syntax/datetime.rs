@@ -38,6 +38,12 @@ pub fn micros(text: &str) -> Result<i64, SyntaxError> {
     Ok(instant.as_microsecond())
 }
 
+/// The same, of what was said on the network: nothing before 1970 was. None if it can't be read.
+#[must_use]
+pub fn micros_of(text: &str) -> Option<u64> {
+    micros(text).ok().and_then(|micros| u64::try_from(micros).ok())
+}
+
 /// Whether the text is a datetime.
 ///
 /// # Errors
