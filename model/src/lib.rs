@@ -12,6 +12,7 @@
 //!
 //! Invariants: nothing here does I/O, knows a dataflow or is async; everything is plain data with serde.
 
+pub mod cluster;
 pub mod epoch;
 pub mod event;
 pub mod hosting;
@@ -25,6 +26,7 @@ pub mod text;
 pub mod time;
 pub mod uri;
 
+pub use cluster::ClusterId;
 pub use epoch::{Advance, Epoch, EpochCommit};
 pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantined, Rev, SourceId};
 pub use hosting::{Gap, Hosting, Identity, RepoNews, TreeRoot};
