@@ -33,6 +33,7 @@
 //! ```
 
 mod block;
+mod blocks;
 mod changes;
 mod error;
 mod fingerprint;
@@ -54,6 +55,7 @@ use crate::{
     search::{SearchIndex, Staged},
     store::{self, Pair, Store, StoreConfig, Write},
 };
+use blocks::Blocks;
 use parking_lot::{Mutex, RwLock};
 use springline_model::{Epoch, EpochCommit, Partition, Position, Table, View, rows::PostingsRow};
 use state::{State, load_positions, write_position};
@@ -73,7 +75,7 @@ struct Inner {
 
 /// What readers have, too.
 struct Shared {
-    store: Arc<dyn Store>,
+    blocks: Blocks,
     /// The gate, and what it guards beside the store.
     gate: RwLock<State>,
     index: SearchIndex,
@@ -121,7 +123,7 @@ impl Views {
         let index = search::open(&store, &mut state)?;
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
-        let shared = Arc::new(Shared { store, gate: RwLock::new(state), index, applied });
+        let shared = Arc::new(Shared { blocks: Blocks::new(store), gate: RwLock::new(state), index, applied });
         Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
     }
 
@@ -157,7 +159,7 @@ impl Views {
             if !state.is_current(table.view()) {
                 return Err(ViewsError::Stale(table.view()));
             }
-            writes.extend(packed::edit(&*self.0.shared.store, table, &changes)?);
+            writes.extend(packed::edit(&self.0.shared.blocks, table, &changes)?);
             let fingerprint = state.table(table);
             for change in &changes {
                 change.old.iter().for_each(|old| fingerprint.remove(table, &change.key, old));
@@ -189,7 +191,7 @@ impl Views {
     /// The store or the disk fails.
     pub fn sync(&self) -> Result<Epoch, ViewsError> {
         let applied = self.applied();
-        self.0.shared.store.sync()?;
+        self.0.shared.blocks.store().sync()?;
         Ok(applied)
     }
 
@@ -229,7 +231,7 @@ impl Views {
         }
         let mut fingerprint = Fingerprint::default();
         for table in view.tables() {
-            packed::visit(&*self.0.shared.store, table, &[], None, false, |key, value| {
+            packed::visit(&self.0.shared.blocks, table, &[], None, false, |key, value| {
                 fingerprint.add(table, key, value);
                 ControlFlow::Continue(())
             })?;
@@ -256,7 +258,7 @@ impl Views {
     /// # Errors
     /// The folder can't be read.
     pub fn size_on_disk(&self) -> Result<u64, ViewsError> {
-        Ok(self.0.shared.store.size_on_disk()?)
+        Ok(self.0.shared.blocks.store().size_on_disk()?)
     }
 
     fn state(&self) -> State {
@@ -276,7 +278,7 @@ impl Views {
         let epoch = state.epoch;
         let shared = &self.0.shared;
         let mut gate = shared.gate.write();
-        shared.store.commit(writes)?;
+        shared.blocks.commit(writes)?;
         *gate = state;
         staged.map_or(Ok(()), |staged| shared.index.publish(staged))?;
         drop(gate);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A key of its own costs an engine far more than a row inside of a value. So rows that sort side by side share a
-//! value of about [`TARGET`] bytes, found by one reverse range: the block of a row is the one with the greatest
-//! key that is not above it. A block's key need not be its first row's: it is the shortest text that separates the
+//! value of about [`TARGET`] bytes, found by [`Blocks::floor`]: the block of a row is the one with the greatest key
+//! that is not above it. A block's key need not be its first row's: it is the shortest text that separates the
 //! block from the one before, and stays when rows come and go. What lies before the first block belongs to a block
 //! `[tag]`, whether that is there or not.
 //!
@@ -20,11 +20,12 @@
 
 use super::{
     block::{BlockReader, BlockWriter, Rows, common_prefix, row_size},
+    blocks::Blocks,
     changes::{Conflict, RowChange},
     error::ViewsError,
     reader::ReadError,
 };
-use crate::store::{Pair, Store, StoreError, Write};
+use crate::store::{Pair, StoreError, Write};
 use springline_model::Table;
 use std::{
     ops::{Bound, ControlFlow, Range},
@@ -41,8 +42,8 @@ pub(super) const LEAST: usize = TARGET / 4;
 const READ_AHEAD: (usize, usize) = (2, 16);
 
 /// One row's value.
-pub(super) fn get(store: &dyn Store, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-    let Some((_, block)) = floor(store, table, key)? else { return Ok(None) };
+pub(super) fn get(blocks: &Blocks, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some((_, block)) = floor(blocks, table, key)? else { return Ok(None) };
     let mut rows = BlockReader::new(table, &block);
     while let Some((row, value)) = rows.next()? {
         if row >= key {
@@ -55,7 +56,7 @@ pub(super) fn get(store: &dyn Store, table: Table, key: &[u8]) -> Result<Option<
 /// Shows the rows of a range in order, until told to stop. `from` is the first key, `to` the first behind the range
 /// (`None`: the table's end).
 pub(super) fn visit(
-    store: &dyn Store,
+    blocks: &Blocks,
     table: Table,
     from: &[u8],
     to: Option<&[u8]>,
@@ -72,7 +73,12 @@ pub(super) fn visit(
     // What is left to ask the store for: [low, high).
     let mut low = vec![table as u8];
     let mut high = to.map_or_else(|| vec![table as u8 + 1], |to| block_key(table, to));
-    if !reverse && let Some((key, block)) = floor(store, table, from)? {
+    if !reverse && let Some((key, block)) = floor(blocks, table, from)? {
+        if show_block(&block)?.is_break() {
+            return Ok(());
+        }
+        // Few rows are asked for most often: the next block costs less alone than in a range.
+        let Some((key, block)) = blocks.above(&key)? else { return Ok(()) };
         if show_block(&block)?.is_break() {
             return Ok(());
         }
@@ -80,9 +86,9 @@ pub(super) fn visit(
     }
     let (mut ahead, most) = READ_AHEAD;
     loop {
-        let blocks = store.range(Bound::Included(&low), Bound::Excluded(&high), reverse, ahead)?;
-        let is_last = blocks.len() < ahead;
-        for (key, block) in blocks {
+        let found = blocks.store().range(Bound::Included(&low), Bound::Excluded(&high), reverse, ahead)?;
+        let is_last = found.len() < ahead;
+        for (key, block) in found {
             if show_block(&block)?.is_break() {
                 return Ok(());
             }
@@ -127,14 +133,14 @@ fn show_backward(
 }
 
 /// The writes that make these changes, which rise by key.
-pub(super) fn edit(store: &dyn Store, table: Table, changes: &[RowChange]) -> Result<Vec<Write>, ViewsError> {
-    let mut edit = Edit { store, table, changes, writes: Vec::new() };
+pub(super) fn edit(blocks: &Blocks, table: Table, changes: &[RowChange]) -> Result<Vec<Write>, ViewsError> {
+    let mut edit = Edit { blocks, table, changes, writes: Vec::new() };
     let mut at = 0;
     let mut next = None;
     while let Some(change) = changes.get(at) {
         let first = match next.take() {
             Some(block) => block,
-            None => floor(store, table, &change.key)?.unwrap_or_else(|| (vec![table as u8], Vec::new())),
+            None => floor(blocks, table, &change.key)?.unwrap_or_else(|| (vec![table as u8], Vec::new())),
         };
         (at, next) = edit.blocks(first, at)?;
     }
@@ -142,14 +148,14 @@ pub(super) fn edit(store: &dyn Store, table: Table, changes: &[RowChange]) -> Re
 }
 
 /// The writes that delete whatever lies under a table's tag, at most `limit` of them.
-pub(super) fn clear(store: &dyn Store, table: Table, limit: usize) -> Result<Vec<Write>, StoreError> {
+pub(super) fn clear(blocks: &Blocks, table: Table, limit: usize) -> Result<Vec<Write>, StoreError> {
     let (from, to) = ([table as u8], [table as u8 + 1]);
-    let blocks = store.range(Bound::Included(&from), Bound::Excluded(&to), false, limit)?;
-    Ok(blocks.into_iter().map(|(key, _)| Write::Delete(key)).collect())
+    let found = blocks.store().range(Bound::Included(&from), Bound::Excluded(&to), false, limit)?;
+    Ok(found.into_iter().map(|(key, _)| Write::Delete(key)).collect())
 }
 
 struct Edit<'a> {
-    store: &'a dyn Store,
+    blocks: &'a Blocks,
     table: Table,
     changes: &'a [RowChange],
     writes: Vec<Write>,
@@ -169,7 +175,8 @@ impl Edit<'_> {
             let sizes = sizes(&rows);
             let size: usize = sizes.iter().sum();
             if (1..LEAST).contains(&size)
-                && let Some(neighbour) = self.above(old.last())?
+                && let Some((last, _)) = old.last()
+                && let Some(neighbour) = self.blocks.above(last)?
                 && size + neighbour.1.len() <= TARGET
             {
                 (end, next) = self.extent(&neighbour, end, false)?;
@@ -190,22 +197,15 @@ impl Edit<'_> {
         let sure = sure.max(usize::from(inside));
         let Some(unsure) = changes.get(sure) else { return Ok((start + sure, None)) };
         // Most often there is one change here and the next one is far away.
-        let found = floor(self.store, self.table, &unsure.key)?;
+        let found = floor(self.blocks, self.table, &unsure.key)?;
         if let Some(found) = found.filter(|found| found.0 != block.0) {
             return Ok((start + sure, Some(found)));
         }
-        let count = match self.above(Some(block))? {
+        let count = match self.blocks.above(&block.0)? {
             Some((above, _)) => changes.partition_point(|change| change.key.as_slice() < &above[1..]),
             None => changes.len(),
         };
         Ok((start + count, None))
-    }
-
-    /// The block behind one.
-    fn above(&self, block: Option<&Pair>) -> Result<Option<Pair>, StoreError> {
-        let Some((key, _)) = block else { return Ok(None) };
-        let end = [self.table as u8 + 1];
-        Ok(self.store.range(Bound::Excluded(key), Bound::Excluded(&end), false, 1)?.pop())
     }
 
     /// The rows of some blocks after some changes.
@@ -298,9 +298,8 @@ fn cut(sizes: &[usize]) -> Vec<Range<usize>> {
 }
 
 /// The block that a row lies in if it is there.
-fn floor(store: &dyn Store, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
-    let (low, high) = ([table as u8], block_key(table, key));
-    Ok(store.range(Bound::Included(&low), Bound::Included(&high), true, 1)?.pop())
+fn floor(blocks: &Blocks, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
+    blocks.floor(&block_key(table, key))
 }
 
 fn block_key(table: Table, key: &[u8]) -> Vec<u8> {
@@ -326,9 +325,9 @@ pub(super) mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     /// Checks the module's invariants, and gives the bytes of each block.
-    pub(in crate::views) fn check(store: &dyn Store, table: Table) -> Vec<usize> {
+    pub(in crate::views) fn check(store: &Blocks, table: Table) -> Vec<usize> {
         let (from, to) = ([table as u8], [table as u8 + 1]);
-        let blocks = store.range(Bound::Included(&from), Bound::Excluded(&to), false, usize::MAX).unwrap();
+        let blocks = store.store().range(Bound::Included(&from), Bound::Excluded(&to), false, usize::MAX).unwrap();
         let mut last: Option<Vec<u8>> = None;
         for (key, block) in &blocks {
             let rows = Rows::read(table, block).unwrap();
@@ -342,6 +341,10 @@ pub(super) mod tests {
             assert!(rows.iter().count() == 1 || block.len() <= MOST + longest, "{} bytes", block.len());
         }
         blocks.iter().map(|(_, block)| block.len()).collect()
+    }
+
+    fn memory() -> Blocks {
+        Blocks::new(store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap())
     }
 
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -367,7 +370,7 @@ pub(super) mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
         fn a_packed_table_is_a_map(rounds in rounds(), bounds: (Vec<u8>, Option<Vec<u8>>)) {
-            let store = store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap();
+            let store = memory();
             let mut oracle = BTreeMap::new();
             for round in rounds {
                 let mut changes = Vec::new();
@@ -380,12 +383,12 @@ pub(super) mod tests {
                         changes.push(RowChange { key, old, new });
                     }
                 }
-                let writes = edit(&*store, Table::Nodes, &changes).unwrap();
+                let writes = edit(&store, Table::Nodes, &changes).unwrap();
                 store.commit(writes).unwrap();
-                check(&*store, Table::Nodes);
+                check(&store, Table::Nodes);
             }
             for (key, value) in &oracle {
-                let stored = get(&*store, Table::Nodes, key).unwrap();
+                let stored = get(&store, Table::Nodes, key).unwrap();
                 prop_assert_eq!(stored.as_ref(), Some(value));
             }
             let (from, to) = bounds;
@@ -393,7 +396,7 @@ pub(super) mod tests {
             let mut expected: Vec<Pair> = oracle.into_iter().filter(|(key, _)| inside(key)).collect();
             for reverse in [false, true] {
                 let mut shown = Vec::new();
-                visit(&*store, Table::Nodes, &from, to.as_deref(), reverse, |key, value| {
+                visit(&store, Table::Nodes, &from, to.as_deref(), reverse, |key, value| {
                     shown.push((key.to_vec(), value.to_vec()));
                     ControlFlow::Continue(())
                 }).unwrap();
@@ -410,7 +413,7 @@ pub(super) mod tests {
 
     #[test]
     fn blocks_are_neither_tiny_nor_many() {
-        let store = store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap();
+        let store = memory();
         let value = "v".repeat(60);
         let row = |key: u32| one(key, None, Some(&value));
         // In order, backwards, and scattered.
@@ -420,27 +423,27 @@ pub(super) mod tests {
             (0..3000).map(|n| 20_000 + n * 7919 % 3000).collect(),
         ];
         for key in orders.iter().flatten() {
-            store.commit(edit(&*store, Table::Nodes, &[row(*key)]).unwrap()).unwrap();
+            store.commit(edit(&store, Table::Nodes, &[row(*key)]).unwrap()).unwrap();
         }
-        let blocks = check(&*store, Table::Nodes);
+        let blocks = check(&store, Table::Nodes);
         let live: usize = blocks.iter().sum();
         assert!(live / blocks.len() > TARGET / 2, "{live} bytes in {} blocks", blocks.len());
         // Nearly all go again, in no order.
         for key in orders.iter().flatten().filter(|key| *key % 50 != 0) {
             let gone = one(*key, Some(&value), None);
-            store.commit(edit(&*store, Table::Nodes, &[gone]).unwrap()).unwrap();
+            store.commit(edit(&store, Table::Nodes, &[gone]).unwrap()).unwrap();
         }
-        let blocks = check(&*store, Table::Nodes);
+        let blocks = check(&store, Table::Nodes);
         let live: usize = blocks.iter().sum();
         assert!(blocks.len() <= 2 + live / (LEAST / 2), "{live} bytes in {} blocks", blocks.len());
-        store.commit(clear(&*store, Table::Nodes, usize::MAX).unwrap()).unwrap();
-        assert!(check(&*store, Table::Nodes).is_empty());
+        store.commit(clear(&store, Table::Nodes, usize::MAX).unwrap()).unwrap();
+        assert!(check(&store, Table::Nodes).is_empty());
     }
 
     #[test]
     fn changes_that_do_not_fit_are_refused() {
-        let store = store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap();
-        let edit = |change| edit(&*store, Table::Nodes, &[change]);
+        let store = memory();
+        let edit = |change| edit(&store, Table::Nodes, &[change]);
         store.commit(edit(one(1, None, Some("a"))).unwrap()).unwrap();
         let conflict = |change| match edit(change) {
             Err(ViewsError::Conflict { conflict, .. }) => conflict,

@@ -112,7 +112,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store fails or is damaged.
     pub fn get<R: Row>(&self, key: &[u8]) -> Result<Option<R>, ReadError> {
-        let value = packed::get(&*self.shared.store, R::TABLE, key)?;
+        let value = packed::get(&self.shared.blocks, R::TABLE, key)?;
         value.map(|value| decode(key, &value)).transpose()
     }
 
@@ -121,7 +121,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store fails or is damaged.
     pub fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        packed::get(&*self.shared.store, table, key)
+        packed::get(&self.shared.blocks, table, key)
     }
 
     /// Rows in the order of their keys.
@@ -234,7 +234,7 @@ impl Snapshot<'_> {
             None => {}
         }
         let (mut left, mut shown) = (scan.limit, Ok(()));
-        packed::visit(&*self.shared.store, table, &from, to.as_deref(), scan.reverse, |key, value| {
+        packed::visit(&self.shared.blocks, table, &from, to.as_deref(), scan.reverse, |key, value| {
             left -= 1;
             shown = show(key, value);
             if left == 0 || shown.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

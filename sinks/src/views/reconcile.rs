@@ -6,6 +6,7 @@
 
 use super::{
     Views,
+    blocks::Blocks,
     changes::{Conflict, RowChange},
     error::ViewsError,
     fingerprint::Fingerprint,
@@ -13,7 +14,7 @@ use super::{
     reader::ReadError,
     state::{State, write_position},
 };
-use crate::store::{Pair, Store, Write};
+use crate::store::{Pair, Write};
 use springline_model::{Epoch, Partition, Position, Table, Timestamp, View, rows::PostingsRow};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -103,13 +104,13 @@ impl Views {
         if let Some(table) = rows.keys().find(|table| table.view() != view) {
             return Err(ViewsError::Misplaced(*table));
         }
-        let store = &*self.0.shared.store;
+        let blocks = &self.0.shared.blocks;
         let mut corrections = Corrections::default();
         let mut changes: Vec<(Table, Vec<RowChange>)> = Vec::new();
         for table in view.tables() {
             let wanted = sorted(table, rows.remove(&table).unwrap_or_default())?;
             *state.table(table) = fingerprint(table, &wanted);
-            let differs = match difference(store, table, wanted)? {
+            let differs = match difference(blocks, table, wanted)? {
                 Compared::Whole(differs) => differs,
                 Compared::Damaged(wanted) => {
                     self.clear(view, table)?;
@@ -125,12 +126,12 @@ impl Views {
         let total: usize = changes.iter().map(|(_, changes)| changes.len()).sum();
         if total <= BATCH_ROWS {
             for (table, changes) in changes {
-                writes.extend(packed::edit(store, table, &changes)?);
+                writes.extend(packed::edit(blocks, table, &changes)?);
             }
         } else {
             for (table, changes) in &changes {
                 for changes in changes.chunks(BATCH_ROWS) {
-                    let writes = packed::edit(store, *table, changes)?;
+                    let writes = packed::edit(blocks, *table, changes)?;
                     self.commit(self.without(view), writes, None)?;
                 }
             }
@@ -150,7 +151,7 @@ impl Views {
     /// Deletes a table that can't be read.
     fn clear(&self, view: View, table: Table) -> Result<(), ViewsError> {
         loop {
-            let writes = packed::clear(&*self.0.shared.store, table, BATCH_BLOCKS)?;
+            let writes = packed::clear(&self.0.shared.blocks, table, BATCH_BLOCKS)?;
             if writes.is_empty() {
                 return Ok(());
             }
@@ -181,12 +182,12 @@ enum Compared {
     Damaged(Vec<Pair>),
 }
 
-fn difference(store: &dyn Store, table: Table, wanted: Vec<Pair>) -> Result<Compared, ViewsError> {
+fn difference(blocks: &Blocks, table: Table, wanted: Vec<Pair>) -> Result<Compared, ViewsError> {
     // Which of the wanted rows are there already, so that nothing is lost if a block is damaged.
     let mut there = vec![false; wanted.len()];
     let mut old = BTreeMap::new();
     let mut at = 0;
-    let read = packed::visit(store, table, &[], None, false, |key, value| {
+    let read = packed::visit(blocks, table, &[], None, false, |key, value| {
         while wanted.get(at).is_some_and(|(wanted, _)| wanted.as_slice() < key) {
             at += 1;
         }

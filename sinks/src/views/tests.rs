@@ -84,7 +84,7 @@ fn check(views: &Views, oracle: &Tables, epoch: u64) {
                 oracle.get(&table).into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
             let scan = Scan { limit: usize::MAX, ..Scan::default() };
             assert_eq!(snapshot.scan_raw(table, &scan).unwrap(), rows);
-            packed::tests::check(&*views.0.shared.store, table);
+            packed::tests::check(&views.0.shared.blocks, table);
         }
     });
     for view in [View::Catalog, View::Backlinks, View::Ledger] {
@@ -126,7 +126,7 @@ fn follow(engine: Engine, steps: Vec<Step>) {
             Step::Reconcile(table, rows) => {
                 let table = TABLES[table];
                 let garbage = rows.keys().take(1).map(|_| Write::Put(vec![table as u8], vec![0xFF; 9]));
-                views.0.shared.store.commit(garbage.collect()).unwrap();
+                views.0.shared.blocks.commit(garbage.collect()).unwrap();
                 let rows: BTreeMap<_, _> = rows.into_iter().map(|(key, value)| row(key, value)).collect();
                 let mut given: BTreeMap<Table, Vec<Pair>> = BTreeMap::new();
                 oracle.insert(table, rows);
@@ -373,7 +373,7 @@ fn documents_come_and_go_with_their_epoch() {
     check(&views, &more);
 
     // Its state is broken: it is emptied, and the others stay as they are.
-    views.0.shared.store.commit(vec![Write::Put(vec![Table::Search as u8, b'm'], vec![0xFF; 3])]).unwrap();
+    views.0.shared.blocks.commit(vec![Write::Put(vec![Table::Search as u8, b'm'], vec![0xFF; 3])]).unwrap();
     views.sync().unwrap();
     drop(views);
     let views = open();
