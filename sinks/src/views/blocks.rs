@@ -60,7 +60,9 @@ impl Blocks {
     pub(super) fn floor(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let found = {
             let known = self.known.read();
-            before(&known, Included(key), key[0]).filter(|(_, joined)| **joined).map(|(found, _)| found.clone())
+            before(&known, Included(key), key[0])
+                .filter(|(_, joined)| **joined)
+                .map(|(found, _)| found.clone())
         };
         if let Some(found) = found
             && let Some(block) = self.store.get(&found)?

@@ -123,7 +123,8 @@ impl Views {
         let index = search::open(&store, &mut state)?;
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
-        let shared = Arc::new(Shared { blocks: Blocks::new(store), gate: RwLock::new(state), index, applied });
+        let shared =
+            Arc::new(Shared { blocks: Blocks::new(store), gate: RwLock::new(state), index, applied });
         Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
     }
 

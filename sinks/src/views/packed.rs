@@ -327,7 +327,8 @@ pub(super) mod tests {
     /// Checks the module's invariants, and gives the bytes of each block.
     pub(in crate::views) fn check(store: &Blocks, table: Table) -> Vec<usize> {
         let (from, to) = ([table as u8], [table as u8 + 1]);
-        let blocks = store.store().range(Bound::Included(&from), Bound::Excluded(&to), false, usize::MAX).unwrap();
+        let blocks =
+            store.store().range(Bound::Included(&from), Bound::Excluded(&to), false, usize::MAX).unwrap();
         let mut last: Option<Vec<u8>> = None;
         for (key, block) in &blocks {
             let rows = Rows::read(table, block).unwrap();
