@@ -89,7 +89,7 @@ impl Look {
     /// Whether search, record, backlinks and their counts, nodes and latest all have the edit.
     fn is_everywhere(&self, snapshot: &Snapshot<'_>) -> anyhow::Result<bool> {
         let page = Page { after: None, limit: 2 };
-        let hits = snapshot.search().search(&self.query, &page, &|_| None)?.hits;
+        let hits = snapshot.search()?.search(&self.query, &page, &|_| None)?.hits;
         let [hit] = hits.as_slice() else { return Ok(false) };
         let links = snapshot.scan::<BacklinkRow>(&scan(KeyWriter::new().text(self.target.as_str())))?;
         let counts = snapshot.scan::<BacklinkCountRow>(&scan(KeyWriter::new().id(self.target.id())))?;

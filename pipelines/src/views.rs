@@ -14,11 +14,12 @@ use crate::runtime::{
     feed::{self, Feeder},
 };
 use differential_dataflow::AsCollection;
+use springline_model::View;
 use springline_operators::{
     Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, hot, ledger, linkers, listings,
     notifications, rankings, search, totals,
 };
-use std::{rc::Rc, sync::mpsc::Sender};
+use std::{collections::BTreeSet, rc::Rc, sync::mpsc::Sender};
 use timely::{
     dataflow::{ProbeHandle, operators::Probe},
     worker::Worker,
@@ -42,11 +43,20 @@ pub struct Rankings {
     pub records: HotConfig,
 }
 
+/// Which views are computed, and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How things are ranked.
+    pub rankings: Rankings,
+    /// What is not computed.
+    pub off: BTreeSet<View>,
+}
+
 /// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.
 pub fn build(
     worker: &mut Worker,
     purpose: Purpose,
-    config: &Rankings,
+    plan: &Plan,
     committed: Rc<dyn Committed>,
     reports: &Sender<Report>,
 ) -> (Feeder, ProbeHandle<u64>) {
@@ -67,24 +77,35 @@ pub fn build(
             };
         }
         collect::ledger(ledger.rows, reports.clone()).probe_with(&probe);
-        collect!(backlinks(listed.clone()));
-        collect!(linkers(listed.clone()));
-        collect!(backlink_counts(all.clone()));
-        let listings = listings(listed.clone());
-        collect!(listings.latest);
-        collect!(listings.subnodes);
-        collect!(listings.author_notes);
-        collect!(listings.journals);
-        let totals = totals(all.clone());
-        collect!(totals.nodes);
-        collect!(totals.authors);
-        collect!(totals.sources);
-        collect!(totals.collections);
-        collect!(totals.days);
-        collect!(rankings(all.clone(), feed.clock.clone(), config.nodes));
-        collect!(hot(all.clone(), feed.clock, config.records));
-        collect!(notifications(all));
-        collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
+        let is_on = |view| !plan.off.contains(&view);
+        if is_on(View::Backlinks) {
+            collect!(backlinks(listed.clone()));
+            collect!(linkers(listed.clone()));
+            collect!(backlink_counts(all.clone()));
+        }
+        if is_on(View::Catalog) {
+            let listings = listings(listed.clone());
+            collect!(listings.latest);
+            collect!(listings.subnodes);
+            collect!(listings.author_notes);
+            collect!(listings.journals);
+            let totals = totals(all.clone());
+            collect!(totals.nodes);
+            collect!(totals.authors);
+            collect!(totals.sources);
+            collect!(totals.collections);
+            collect!(totals.days);
+        }
+        if is_on(View::Rankings) {
+            collect!(rankings(all.clone(), feed.clock.clone(), plan.rankings.nodes));
+            collect!(hot(all.clone(), feed.clock, plan.rankings.records));
+        }
+        if is_on(View::Notifications) {
+            collect!(notifications(all));
+        }
+        if is_on(View::Search) {
+            collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
+        }
         feeder
     });
     (feeder, probe)

@@ -300,7 +300,10 @@ impl IntoResponse for Problem {
 
 impl From<springline_sinks::ReadError> for Problem {
     fn from(error: springline_sinks::ReadError) -> Self {
-        Self::internal("reading the views", &error)
+        match error {
+            springline_sinks::ReadError::Off(_) => Self::not_found(error.to_string()),
+            error => Self::internal("reading the views", &error),
+        }
     }
 }
 

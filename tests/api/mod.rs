@@ -1,7 +1,7 @@
 //! What a newcomer does: serve a tree, look around, edit, see it follow.
 
 use serde_json::Value;
-use springline_tests::{Garden, Server, Springline, encode, eventually};
+use springline_tests::{Garden, Server, Springline, encode, eventually, fingerprints};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -61,6 +61,39 @@ fn every_view_answers() {
         node.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
     );
     server.stop();
+}
+
+#[test]
+fn a_view_that_is_switched_off_and_on_again() {
+    let (_dir, garden, springline) = small();
+    springline.index(garden.path());
+    let wanted = fingerprints(&springline);
+    let without = springline.clone().with("views.off", "[search, notifications]");
+    let server = without.serve(garden.path());
+    server.ready();
+    for target in ["/v1/search?q=quokka", "/v1/notifications?recipient=user:bob"] {
+        let answer = server.get(target);
+        assert_eq!(answer.status, 404, "{target}: {}", answer.text());
+        assert!(answer.text().contains("does not keep the view"), "{}", answer.text());
+    }
+    assert_eq!(items(&server, "/v1/latest").len(), 3);
+    garden.write("garden/bob/bar.md", "- [[push]] [[foo]] from bob\n- quokka again\n");
+    eventually("the edit", SOON, || server.get("/node/foo").text().contains("from bob").then_some(()));
+    server.stop();
+    let rows = |view: &str| fingerprints(&without)[view].clone();
+    assert!(rows("search").starts_with("0 ") && rows("notifications").starts_with("0 "));
+
+    garden.write("garden/bob/bar.md", "- [[push]] [[foo]] from bob\n- quokka\n");
+    let server = springline.serve(garden.path());
+    server.ready();
+    assert_eq!(hits(&server, "quokka"), 1);
+    server.stop();
+    let again = fingerprints(&springline);
+    // When bob wrote is part of what is told: the rows are as many, and are what a recompute gives.
+    let count = |fingerprint: &str| fingerprint.split(' ').next().map(str::to_owned);
+    for view in ["search", "notifications"] {
+        assert_eq!(count(&again[view]), count(&wanted[view]), "{view}");
+    }
 }
 
 #[test]

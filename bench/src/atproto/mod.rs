@@ -70,6 +70,8 @@ enum Way {
     Full,
     /// Lines of a Jetstream.
     Lines,
+    /// The same, with no view but backlinks and their counts.
+    Links,
 }
 
 impl Way {
@@ -78,7 +80,12 @@ impl Way {
             Self::Hash => "hash",
             Self::Full => "full",
             Self::Lines => "lines",
+            Self::Links => "links",
         }
+    }
+
+    const fn is_lines(self) -> bool {
+        matches!(self, Self::Lines | Self::Links)
     }
 
     const fn title(self) -> &'static str {
@@ -86,6 +93,7 @@ impl Way {
             Self::Hash => "frames, hashes",
             Self::Full => "frames, full",
             Self::Lines => "Jetstream lines",
+            Self::Links => "lines, backlinks alone",
         }
     }
 }
@@ -130,10 +138,10 @@ pub(crate) fn run(args: &AtprotoArgs) -> anyhow::Result<()> {
     println!("{}\n", table::circumstances(args, &generated));
     let mut columns = Vec::new();
     for &engine in engines {
-        for way in [Way::Hash, Way::Full, Way::Lines] {
+        for way in [Way::Hash, Way::Full, Way::Lines, Way::Links] {
             let temp = tempfile::Builder::new().prefix("springline-bench-").tempdir()?;
             let plc = runtime.block_on(network::directory(args.seed, args.accounts))?;
-            let recording = if way == Way::Lines { &generated.lines } else { &generated.frames };
+            let recording = if way.is_lines() { &generated.lines } else { &generated.frames };
             eprintln!("{} with {}", way.title(), engine.name());
             let mut command = Command::new(env::current_exe()?);
             command.args(["measure-atproto", "--way", way.name(), "--engine", engine.name()]);

@@ -4,7 +4,7 @@ use super::{AtprotoJob, Way, http, network::Relay};
 use crate::measure::{Times, cpu, disk, memory};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use springline_model::{Partition, SourceId};
+use springline_model::{Partition, SourceId, View};
 use springline_pipelines::{
     config::Config,
     runtime::{DataDir, Opened, ProcessControl},
@@ -83,6 +83,10 @@ fn config(job: &AtprotoJob) -> Config {
     config.store = StoreConfig::of(job.engine.into());
     config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.runtime.workers = job.workers.into();
+    if job.way == Way::Links {
+        let off = |view: &View| !matches!(view, View::Ledger | View::Backlinks);
+        config.views.off = View::ALL.iter().copied().filter(off).collect();
+    }
     config
 }
 

@@ -32,7 +32,7 @@ pub(super) fn table(runs: &[(Way, EngineName, Figures)], generated: &Generated) 
     );
     let commits = generated.commits.max(1) as f64;
     for (way, engine, figures) in runs {
-        let logical = if *way == Way::Lines { generated.line_bytes } else { generated.frame_bytes };
+        let logical = if way.is_lines() { generated.line_bytes } else { generated.frame_bytes };
         let (journal, store) = figures.disk;
         // Writing into a string can't fail.
         let _ = writeln!(

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use springline_model::{Table, View};
 use springline_sources::ProgressBars;
-use std::{path::PathBuf, time::Instant};
+use std::{collections::BTreeSet, path::PathBuf, time::Instant};
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub(super) struct ExportArgs {
 /// Writes the tables of the stored views, as of the epoch that the store has.
 pub(super) fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
     let mut config = global.load_quiet()?;
-    let tables = chosen(&args.view)?;
+    let tables = chosen(&args.view, &config.views.off)?;
     let data = DataDir::take_existing(&config.data_dir)?;
     config.sources.clear();
     let opened = Opened::open(config, data, ProgressBars::hidden(), None)?;
@@ -45,9 +45,9 @@ pub(super) fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 /// The tables that the names stand for.
-fn chosen(names: &[String]) -> anyhow::Result<Vec<Table>> {
+fn chosen(names: &[String], off: &BTreeSet<View>) -> anyhow::Result<Vec<Table>> {
     if names.is_empty() {
-        return Ok(Table::ALL.to_vec());
+        return Ok(Table::ALL.iter().copied().filter(|table| !off.contains(&table.view())).collect());
     }
     let mut tables = Vec::new();
     for name in names {

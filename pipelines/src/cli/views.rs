@@ -66,7 +66,7 @@ fn list(views: &Views) {
 }
 
 fn recomputed(views: &Views, config: &Config) -> anyhow::Result<Recomputed> {
-    Ok(recompute(&views.reader(), config.runtime.workers, config.rankings.operator())?)
+    Ok(recompute(&views.reader(), config.runtime.workers, config.plan())?)
 }
 
 fn verify(views: &Views, config: &Config) -> anyhow::Result<ExitCode> {
@@ -98,7 +98,7 @@ fn verify(views: &Views, config: &Config) -> anyhow::Result<ExitCode> {
 fn rebuild(views: &Views, config: &Config, chosen: &[View]) -> anyhow::Result<()> {
     let mut computed = recomputed(views, config)?;
     for view in View::ALL.iter().filter(|view| **view != View::Ledger) {
-        if !chosen.is_empty() && !chosen.contains(view) {
+        if config.views.off.contains(view) || !chosen.is_empty() && !chosen.contains(view) {
             continue;
         }
         let rows = computed.of(*view);

@@ -6,6 +6,7 @@ use figment::{
     error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
+use springline_model::View;
 use std::path::{Path, PathBuf};
 
 /// The file that is read when none is named, if it is there.
@@ -104,6 +105,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if config.runtime.workers == 0 || config.runtime.workers > 256 {
         wrong.push(format!("  runtime.workers: {} is not between 1 and 256", config.runtime.workers));
+    }
+    if config.views.off.contains(&View::Ledger) {
+        wrong.push("  views.off: the ledger is what all views are made of".to_owned());
     }
     if (1..7).contains(&config.retention.days) {
         wrong.push(format!(

@@ -15,15 +15,20 @@ pub use load::{ConfigError, Origin, load, nearest};
 
 use crate::{
     runtime::{journal::JournalOptions, sealer::Bounds},
-    views::Rankings,
+    views::{Plan, Rankings},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use springline_model::View;
 use springline_operators::{HotConfig, RankingsConfig};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
 use springline_sources::{SourceConfig, atproto::identity::IdentityConfig};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Springline's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +54,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// What counts as important.
     pub rankings: RankingsSection,
+    /// Which views are kept.
+    pub views: ViewsConfig,
     /// What is written to standard error.
     pub log: LogConfig,
 }
@@ -66,9 +73,28 @@ impl Default for Config {
             journal: JournalConfig::default(),
             runtime: RuntimeConfig::default(),
             rankings: RankingsSection::default(),
+            views: ViewsConfig::default(),
             log: LogConfig::default(),
         }
     }
+}
+
+impl Config {
+    /// Which views are computed, and how.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan { rankings: self.rankings.operator(), off: self.views.off.clone() }
+    }
+}
+
+/// Which views are kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ViewsConfig {
+    /// Views that are neither computed nor served: `backlinks`, `search`, `rankings`, `catalog`, `notifications`. One
+    /// that is switched on again is computed from the records at the start.
+    #[schemars(with = "Vec<String>")]
+    pub off: BTreeSet<View>,
 }
 
 /// The operator's own labels: `POST /v1/labels`, and whoever follows them.

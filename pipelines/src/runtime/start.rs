@@ -134,6 +134,7 @@ impl Opened {
             }
             (Decision::Restore { replay_from, .. } | Decision::Resume { replay_from }, _) => replay_from,
         };
+        views.switch_off(&config.views.off)?;
         let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let labeler = Labeler::open(&config.labeler)?;
@@ -380,7 +381,8 @@ impl Boot {
         let stale: Vec<View> = View::ALL
             .iter()
             .copied()
-            .filter(|view| *view != View::Ledger && self.views.status(*view).version != Some(view.version()))
+            .filter(|view| *view != View::Ledger && !self.config.views.off.contains(view))
+            .filter(|view| self.views.status(*view).version != Some(view.version()))
             .collect();
         if stale.is_empty() {
             return Ok(());
@@ -392,7 +394,7 @@ impl Boot {
             return Ok(());
         }
         let started = Instant::now();
-        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.rankings.operator())?;
+        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.plan())?;
         for view in stale {
             let rows = computed.of(view);
             let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
@@ -408,11 +410,10 @@ impl Boot {
         let committed = Arc::new(move || {
             Rc::new(StoreLookup { reader: reader.clone(), applied: applied.clone() }) as Rc<dyn Committed>
         });
-        let rankings = self.config.rankings.operator();
         Ok(Workers::start(
             self.config.runtime.workers,
             Purpose::Live,
-            rankings,
+            self.config.plan(),
             committed,
             self.reports.clone(),
         )?)

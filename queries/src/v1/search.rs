@@ -144,7 +144,7 @@ pub fn find(
     let mode = query::Mode::from(mode);
     let query = parsed(reading, mode, text)?;
     let Found { hits, next } = found(reading, &query, &[mode.name(), text], limit.get(), cursor)?;
-    let highlighter = reading.snapshot.search().highlighter(&query);
+    let highlighter = reading.snapshot.search()?.highlighter(&query);
     let mut items = Vec::with_capacity(hits.hits.len());
     for hit in &hits.hits {
         items.extend(show(reading, &highlighter, hit)?);
@@ -186,7 +186,7 @@ pub(crate) fn found(
     let after = after.map_err(|error| Problem::internal("reading a cursor of ours", &error))?;
     let text_of = |uri: &Uri| snapshot.record(uri).ok().flatten().map(|row| row.record.text.clone());
     let page = query::Page { after, limit };
-    let hits = snapshot.search().search(query, &page, &text_of).map_err(|error| match error {
+    let hits = snapshot.search()?.search(query, &page, &text_of).map_err(|error| match error {
         SearchError::Query(error) => refused(error),
         error => Problem::internal("searching", &error),
     })?;

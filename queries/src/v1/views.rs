@@ -39,6 +39,8 @@ pub struct ViewState {
     pub stored_version: Option<u16>,
     /// The epoch that the stored rows are of.
     pub applied: u64,
+    /// Whether it is not kept here: neither computed nor served.
+    pub off: bool,
     /// How many rows it has.
     pub rows: u64,
     /// The sum of their hashes, hexadecimal.
@@ -53,6 +55,7 @@ fn views(reading: &Reading<'_>, _: ViewsParams) -> Result<Views, Problem> {
             version: view.version(),
             stored_version: status.version,
             applied: status.applied.0,
+            off: reading.snapshot.is_off(*view),
             rows: status.fingerprint.rows,
             sum: format!("{:032x}", status.fingerprint.sum),
         }

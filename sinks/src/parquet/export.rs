@@ -156,7 +156,7 @@ fn records(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetErro
 /// The search index: who has which words, and how often.
 fn postings(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
     let mut writer = TableWriter::of::<Posting<'_>>(dir, Table::Search);
-    snapshot.search().each_posting(|posting| writer.push(posting))?;
+    snapshot.search()?.each_posting(|posting| writer.push(posting))?;
     writer.finish()
 }
 

@@ -59,7 +59,12 @@ use blocks::Blocks;
 use parking_lot::{Mutex, RwLock};
 use springline_model::{Epoch, EpochCommit, Partition, Position, Table, View, rows::PostingsRow};
 use state::{State, load_positions, write_position};
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 use tokio::sync::watch;
 
 /// The writer's side. Cloning is cheap; calls from several threads take their turns.
@@ -80,6 +85,8 @@ struct Shared {
     gate: RwLock<State>,
     index: SearchIndex,
     applied: watch::Sender<Epoch>,
+    /// Views that are not kept.
+    off: OnceLock<BTreeSet<View>>,
 }
 
 /// What became of an epoch.
@@ -123,8 +130,13 @@ impl Views {
         let index = search::open(&store, &mut state)?;
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
-        let shared =
-            Arc::new(Shared { blocks: Blocks::new(store), gate: RwLock::new(state), index, applied });
+        let shared = Arc::new(Shared {
+            blocks: Blocks::new(store),
+            gate: RwLock::new(state),
+            index,
+            applied,
+            off: OnceLock::new(),
+        });
         Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
     }
 
@@ -208,6 +220,23 @@ impl Views {
         let state = self.0.shared.gate.read();
         let stamp = state.stamp(view);
         ViewStatus { version: stamp.version, fingerprint: state.fingerprint(view), applied: stamp.applied }
+    }
+
+    /// Keeps these views no longer: their rows are deleted, and reading them is [`ReadError::Off`]. A view that is
+    /// left out at a later start has no version and is recomputed. For once, before the first epoch is applied.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn switch_off(&self, off: &BTreeSet<View>) -> Result<(), ViewsError> {
+        for view in off {
+            let status = self.status(*view);
+            if status.version.is_some() || status.fingerprint.rows > 0 {
+                self.reconcile(*view, BTreeMap::new(), Vec::new())?;
+                self.invalidate(*view)?;
+            }
+        }
+        self.0.shared.off.get_or_init(|| off.clone());
+        Ok(())
     }
 
     /// Takes a view's version away, so that it is recomputed at the next start.

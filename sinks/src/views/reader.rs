@@ -107,12 +107,22 @@ impl Snapshot<'_> {
         self.fingerprint(view).rows
     }
 
+    /// Whether a view is not kept: [`super::Views::switch_off`].
+    #[must_use]
+    pub fn is_off(&self, view: View) -> bool {
+        self.shared.off.get().is_some_and(|off| off.contains(&view))
+    }
+
+    fn check(&self, view: View) -> Result<(), ReadError> {
+        if self.is_off(view) { Err(ReadError::Off(view)) } else { Ok(()) }
+    }
+
     /// One row, by its whole key.
     ///
     /// # Errors
     /// The store fails or is damaged.
     pub fn get<R: Row>(&self, key: &[u8]) -> Result<Option<R>, ReadError> {
-        let value = packed::get(&self.shared.blocks, R::TABLE, key)?;
+        let value = self.get_raw(R::TABLE, key)?;
         value.map(|value| decode(key, &value)).transpose()
     }
 
@@ -121,6 +131,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// The store fails or is damaged.
     pub fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.check(table.view())?;
         packed::get(&self.shared.blocks, table, key)
     }
 
@@ -151,9 +162,12 @@ impl Snapshot<'_> {
     }
 
     /// Searches the texts. What it gives can be kept: it goes on showing this epoch.
-    #[must_use]
-    pub fn search(&self) -> Searcher {
-        self.shared.index.searcher()
+    ///
+    /// # Errors
+    /// [`ReadError::Off`].
+    pub fn search(&self) -> Result<Searcher, ReadError> {
+        self.check(View::Search)?;
+        Ok(self.shared.index.searcher())
     }
 
     /// A record's newest version, visible or not.
@@ -222,6 +236,7 @@ impl Snapshot<'_> {
         scan: &Scan,
         mut show: impl FnMut(&[u8], &[u8]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
+        self.check(table.view())?;
         if scan.limit == 0 || table == Table::Search {
             return Ok(());
         }
@@ -258,6 +273,9 @@ fn decode<R: Row>(key: &[u8], value: &[u8]) -> Result<R, ReadError> {
 /// A failure to read the views.
 #[derive(Debug, Error)]
 pub enum ReadError {
+    /// The view is not kept here.
+    #[error("this server does not keep the view `{}`", .0.name())]
+    Off(View),
     /// The store fails.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -351,7 +351,7 @@ fn documents_come_and_go_with_their_epoch() {
         let expected = Views::fingerprint_of_documents(rows);
         assert_eq!(views.status(View::Search).fingerprint, expected);
         assert_eq!(views.verify(View::Search).unwrap(), expected);
-        assert_eq!(views.reader().read(|snapshot| snapshot.search().documents()), rows.len() as u64);
+        assert_eq!(views.reader().read(|snapshot| snapshot.search().unwrap().documents()), rows.len() as u64);
     };
     check(&views, &[a.clone(), b.clone()]);
     let refused = views.apply(&commit(2), Changes { postings: put(&[&a]), ..Changes::default() });
