@@ -53,6 +53,9 @@ pub(crate) struct AtprotoArgs {
     /// What the views are kept in; may be given several times [default: both]
     #[arg(long, value_enum)]
     engine: Vec<EngineName>,
+    /// What is read; may be given several times [default: all]
+    #[arg(long, value_enum)]
+    way: Vec<Way>,
     /// Worker threads of the dataflow
     #[arg(long, default_value_t = 1)]
     workers: u16,
@@ -135,10 +138,11 @@ pub(crate) fn run(args: &AtprotoArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let engines: &[EngineName] =
         if args.engine.is_empty() { &[EngineName::Fjall, EngineName::Sled] } else { &args.engine };
+    let ways = if args.way.is_empty() { Way::value_variants() } else { &args.way };
     println!("{}\n", table::circumstances(args, &generated));
     let mut columns = Vec::new();
     for &engine in engines {
-        for way in [Way::Hash, Way::Full, Way::Lines, Way::Links] {
+        for &way in ways {
             let temp = tempfile::Builder::new().prefix("springline-bench-").tempdir()?;
             let plc = runtime.block_on(network::directory(args.seed, args.accounts))?;
             let recording = if way.is_lines() { &generated.lines } else { &generated.frames };

@@ -47,7 +47,7 @@ pub(super) struct Figures {
     /// From a message on the wire until every view shows it.
     pub(super) fresh: Option<Times>,
     /// Seconds until a restarted process was up to date.
-    pub(super) restart: Option<f64>,
+    pub(super) restart: f64,
 }
 
 /// Measures everything.
@@ -55,9 +55,7 @@ pub(super) fn measure(job: &AtprotoJob) -> anyhow::Result<Figures> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut figures = first(job).await?;
-        if job.paced.is_some() {
-            figures.restart = Some(restarted(job).await?);
-        }
+        figures.restart = restarted(job).await?;
         Ok(figures)
     })
 }

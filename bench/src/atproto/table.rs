@@ -27,8 +27,8 @@ pub(super) fn circumstances(args: &AtprotoArgs, generated: &Generated) -> String
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(super) fn table(runs: &[(Way, EngineName, Figures)], generated: &Generated) -> String {
     let mut out = String::from(
-        "| way | engine | events/s | CPU µs an event | RSS, peak | journal, store: bytes an event | of logical bytes |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| way | engine | events/s | CPU µs an event | RSS, peak | journal, store: bytes an event | of logical bytes | restart |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     let commits = generated.commits.max(1) as f64;
     for (way, engine, figures) in runs {
@@ -37,7 +37,7 @@ pub(super) fn table(runs: &[(Way, EngineName, Figures)], generated: &Generated) 
         // Writing into a string can't fail.
         let _ = writeln!(
             out,
-            "| {} | {} | {:.0} | {:.0} | {:.0}, {:.0} MB | {:.0}, {:.0} | {:.2} |",
+            "| {} | {} | {:.0} | {:.0} | {:.0}, {:.0} MB | {:.0}, {:.0} | {:.2} | {:.2} s |",
             way.title(),
             engine.name(),
             commits / figures.wall,
@@ -47,6 +47,7 @@ pub(super) fn table(runs: &[(Way, EngineName, Figures)], generated: &Generated) 
             journal as f64 / commits,
             store as f64 / commits,
             (journal + store) as f64 / logical.max(1) as f64,
+            figures.restart,
         );
     }
     for (_, engine, figures) in runs {
@@ -58,9 +59,6 @@ pub(super) fn table(runs: &[(Way, EngineName, Figures)], generated: &Generated) 
         }
         if let Some(fresh) = &figures.fresh {
             let _ = writeln!(out, "- from the wire to every view, paced: {}", times(fresh));
-        }
-        if let Some(restart) = figures.restart {
-            let _ = writeln!(out, "- a restart is up to date after {restart:.2} s");
         }
     }
     out

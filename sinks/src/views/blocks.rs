@@ -17,7 +17,7 @@ use crate::store::{Pair, Store, StoreError, Write};
 use parking_lot::RwLock;
 use std::{
     collections::BTreeMap,
-    ops::Bound::{Excluded, Included, Unbounded},
+    ops::Bound::{self, Excluded, Included, Unbounded},
     sync::Arc,
 };
 
@@ -27,8 +27,17 @@ const MOST_KNOWN: usize = 1 << 20;
 /// A store, and where its blocks are.
 pub(super) struct Blocks {
     store: Arc<dyn Store>,
-    /// A block's key, and whether the next one here is the next one of its table.
-    known: RwLock<BTreeMap<Vec<u8>, bool>>,
+    known: RwLock<BTreeMap<Vec<u8>, Known>>,
+}
+
+/// What is known of a block's key.
+#[derive(Clone, Copy)]
+struct Known {
+    /// The next key here is the next one of its table.
+    joined: bool,
+    /// There is such a block. One that is not is remembered only for a table's first key, `[tag]`: nothing lies below
+    /// the next one.
+    there: bool,
 }
 
 impl Blocks {
@@ -60,9 +69,11 @@ impl Blocks {
     pub(super) fn floor(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let found = {
             let known = self.known.read();
-            before(&known, Included(key), key[0])
-                .filter(|(_, joined)| **joined)
-                .map(|(found, _)| found.clone())
+            match before(&known, Included(key), key[0]) {
+                Some((_, Known { joined: true, there: false })) => return Ok(None),
+                Some((found, Known { joined: true, .. })) => Some(found.clone()),
+                _ => None,
+            }
         };
         if let Some(found) = found
             && let Some(block) = self.store.get(&found)?
@@ -71,9 +82,7 @@ impl Blocks {
         }
         let table = [key[0]];
         let below = self.store.range(Included(&table), Included(key), true, 1)?.pop();
-        if let Some((found, _)) = &below {
-            self.above(found)?;
-        }
+        self.behind(below.as_ref().map_or(&table, |(found, _)| found), below.is_some())?;
         Ok(below)
     }
 
@@ -81,7 +90,7 @@ impl Blocks {
     pub(super) fn above(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let next = {
             let known = self.known.read();
-            (known.get(key) == Some(&true)).then(|| {
+            known.get(key).is_some_and(|known| known.joined).then(|| {
                 let next = known.range::<[u8], _>((Excluded(key), Unbounded)).next();
                 next.map(|(next, _)| next.clone()).filter(|next| next[0] == key[0])
             })
@@ -95,12 +104,17 @@ impl Blocks {
             }
             None => {}
         }
+        self.behind(key, true)
+    }
+
+    /// Asks the store for the block behind a key, and remembers both.
+    fn behind(&self, key: &[u8], there: bool) -> Result<Option<Pair>, StoreError> {
         let end = [key[0] + 1];
         let found = self.store.range(Excluded(key), Excluded(&end), false, 1)?.pop();
         let mut known = self.known.write();
-        known.insert(key.to_vec(), true);
+        known.insert(key.to_vec(), Known { joined: true, there });
         if let Some((next, _)) = &found {
-            known.entry(next.clone()).or_insert(false);
+            known.entry(next.clone()).or_insert(Known { joined: false, there: true });
         }
         Ok(found)
     }
@@ -108,25 +122,30 @@ impl Blocks {
 
 /// The known key below a bound, of a table.
 fn before<'k>(
-    known: &'k BTreeMap<Vec<u8>, bool>,
-    bound: std::ops::Bound<&[u8]>,
+    known: &'k BTreeMap<Vec<u8>, Known>,
+    bound: Bound<&[u8]>,
     table: u8,
-) -> Option<(&'k Vec<u8>, &'k bool)> {
-    known.range::<[u8], _>((Unbounded, bound)).next_back().filter(|(found, _)| found[0] == table)
+) -> Option<(&'k Vec<u8>, Known)> {
+    let below = known.range::<[u8], _>((Unbounded, bound)).next_back();
+    below.filter(|(found, _)| found[0] == table).map(|(found, known)| (found, *known))
 }
 
-fn put(known: &mut BTreeMap<Vec<u8>, bool>, key: &[u8]) {
+fn put(known: &mut BTreeMap<Vec<u8>, Known>, key: &[u8]) {
     // What follows a key of which nothing is known stays unknown.
-    if before(known, Included(key), key[0]).is_some_and(|(found, joined)| *joined && found != key) {
-        known.insert(key.to_vec(), true);
+    if let Some((_, Known { joined: true, .. })) = before(known, Included(key), key[0]) {
+        known.insert(key.to_vec(), Known { joined: true, there: true });
     }
 }
 
-fn delete(known: &mut BTreeMap<Vec<u8>, bool>, key: &[u8]) {
-    let Some(joined) = known.remove(key) else { return };
+fn delete(known: &mut BTreeMap<Vec<u8>, Known>, key: &[u8]) {
+    let Some(gone) = known.remove(key) else { return };
+    if key.len() == 1 {
+        known.insert(key.to_vec(), Known { there: false, ..gone });
+        return;
+    }
     let below = known.range_mut::<[u8], _>((Unbounded, Excluded(key))).next_back();
     if let Some((_, below)) = below.filter(|(found, _)| found[0] == key[0]) {
-        *below &= joined;
+        below.joined &= gone.joined;
     }
 }
 

@@ -33,7 +33,7 @@ use std::{
 };
 
 /// The size that blocks are cut to. Rows above it stand alone.
-pub(super) const TARGET: usize = 4 * 1024;
+pub(super) const TARGET: usize = 2 * 1024;
 /// The size from which a block is cut.
 pub(super) const MOST: usize = TARGET + TARGET / 2;
 /// The size below which a block looks for a neighbour.
