@@ -1,6 +1,6 @@
 # The two commands of the README, and what they need.
 
-.PHONY: demo test lint bench setup
+.PHONY: demo test lint bench setup model
 
 # Builds Springline and shows a small real garden at http://127.0.0.1:8080.
 demo:
@@ -18,6 +18,10 @@ lint:
 
 setup:
 	tests/setup.sh
+
+# Places a sentence model (Apache-2.0) and the runtime it needs, for `embedding.model_dir = "models/minilm"`.
+model:
+	tests/model.sh models/minilm
 
 bench:
 	cargo run --release -p springline-bench -- gardens

@@ -25,6 +25,7 @@ pub mod table;
 pub mod text;
 pub mod time;
 pub mod uri;
+pub mod vector;
 
 pub use cluster::ClusterId;
 pub use epoch::{Advance, Epoch, EpochCommit};
@@ -37,3 +38,4 @@ pub use rows::Row;
 pub use table::{Table, View};
 pub use time::Timestamp;
 pub use uri::{Uri, UriId};
+pub use vector::Vector;

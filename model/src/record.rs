@@ -58,6 +58,8 @@ pub mod attr {
     pub const CID: &str = "cid";
     /// For a record of a repository that is more than references: all of it, as JSON.
     pub const RECORD: &str = "record";
+    /// What its text means, as a model has it: a [`crate::Vector`].
+    pub const VECTOR: &str = "vector";
     /// For a record that is not as its lexicon wants it: why.
     pub const INVALID: &str = "invalid";
 }

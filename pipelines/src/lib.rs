@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod embedding;
 pub mod runtime;
 pub mod telemetry;
 pub mod views;

@@ -14,6 +14,7 @@ pub use generate::{example, schema};
 pub use load::{ConfigError, Origin, load, nearest};
 
 use crate::{
+    embedding::EmbeddingConfig,
     runtime::{journal::JournalOptions, sealer::Bounds},
     views::{Plan, Rankings},
 };
@@ -54,6 +55,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// What counts as important.
     pub rankings: RankingsSection,
+    /// Vectors of texts, for clusters by meaning.
+    pub embedding: EmbeddingConfig,
     /// Which views are kept.
     pub views: ViewsConfig,
     /// What is written to standard error.
@@ -73,6 +76,7 @@ impl Default for Config {
             journal: JournalConfig::default(),
             runtime: RuntimeConfig::default(),
             rankings: RankingsSection::default(),
+            embedding: EmbeddingConfig::default(),
             views: ViewsConfig::default(),
             log: LogConfig::default(),
         }

@@ -15,7 +15,11 @@ use super::{
     steward::Steward,
     workers::{Workers, WorkersFailed},
 };
-use crate::{config::Config, views::Purpose};
+use crate::{
+    config::Config,
+    embedding::{EmbeddingError, Stage},
+    views::Purpose,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use springline_model::{Epoch, EpochCommit, Table, Uri, View};
@@ -66,6 +70,9 @@ pub enum RuntimeError {
     /// The labeler's settings make no sense.
     #[error(transparent)]
     Labeler(#[from] LabelerError),
+    /// The model of texts.
+    #[error("the texts' model can't be used")]
+    Embedding(#[from] EmbeddingError),
     /// A source's settings make no sense.
     #[error("a source can't be used")]
     Source(#[from] SourceError),
@@ -95,6 +102,7 @@ pub struct Opened {
     control: Arc<ProcessControl>,
     sealed: watch::Sender<Sealed>,
     asked: tokio::sync::mpsc::Receiver<Uri>,
+    embedding: Option<Stage>,
 }
 
 impl Opened {
@@ -109,6 +117,7 @@ impl Opened {
         progress: ProgressBars,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, RuntimeError> {
+        let embedding = Stage::open(&config.embedding)?;
         let (handles, prepared) = host::prepare(&config.sources)?;
         let journal = Journal::open(&data.journal(), config.journal.options())?;
         if journal.cut_bytes() > 0 {
@@ -140,7 +149,19 @@ impl Opened {
         let labeler = Labeler::open(&config.labeler)?;
         let (meet, asked) = acquaint::queue();
         let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, meet);
-        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked })
+        Ok(Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            embedding,
+        })
     }
 
     /// What queries read. Stored views are served while they catch up.
@@ -167,8 +188,19 @@ impl Opened {
     /// # Errors
     /// Something broke that can't be waited out. What was acknowledged is in the journal.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
-        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked } =
-            self;
+        let Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            embedding,
+        } = self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
         let committer = spawn_committer(views.clone(), inbox, applied_out);
@@ -189,7 +221,11 @@ impl Opened {
         }
         let journal = Arc::new(Mutex::new(journal));
 
-        let (out, inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
+        let (out, mut inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
+        if let Some(stage) = embedding {
+            let (enriched, next) = tokio::sync::mpsc::channel(config.runtime.queued_batches.max(1));
+            tokio::spawn(stage.run(std::mem::replace(&mut inbox, next), enriched));
+        }
         let sealer = Sealer {
             inbox,
             journal: journal.clone(),
