@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     LinkPath, Record, Timestamp, Uri, UriId,
     rows::{
-        AuthorNoteRow, AuthorRow, CollectionDayRow, CollectionRow, JournalRow, LatestRow, NodeRow, NoteMeta,
-        SourceRow, SubnodeRow,
+        AuthorKindRow, AuthorNoteRow, AuthorRow, CollectionDayRow, CollectionRow, JournalRow, LatestRow,
+        NodeRow, NoteMeta, SourceRow, SubnodeRow,
     },
 };
 use std::{collections::HashMap, hash::Hash};
@@ -74,6 +74,8 @@ pub struct Totals<'s> {
     pub sources: Rows<'s, SourceRow>,
     /// Kinds of records.
     pub collections: Rows<'s, CollectionRow>,
+    /// Kinds of records, by author.
+    pub author_kinds: Rows<'s, AuthorKindRow>,
     /// Kinds of records, by day.
     pub days: Rows<'s, CollectionDayRow>,
 }
@@ -86,10 +88,11 @@ pub fn totals<'s>(records: Records<'s>) -> Totals<'s> {
         let size = Size::of(&visible.record);
         ((visible.source, visible.record.kind.clone()), size)
     });
-    let collections = collections::collections(records.clone());
+    let (collections, author_kinds) = collections::collections(records.clone());
     let days = collections::days(records.clone());
     Totals {
         collections,
+        author_kinds,
         days,
         nodes: groups(records.flat_map(|visible| node_parts(&visible.record)), "Nodes", Nodes::default()),
         authors: sizes(authors, "Authors", |author, [records, links, bytes]| AuthorRow {

@@ -81,6 +81,7 @@ pub fn build(
         collect!(totals.sources);
         collect!(totals.collections);
         collect!(totals.days);
+        collect!(totals.author_kinds);
         collect!(rankings(all.clone(), feed.clock.clone(), config.nodes));
         collect!(hot(all.clone(), feed.clock, config.records));
         collect!(notifications(all));

@@ -9,7 +9,9 @@ use crate::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use springline_model::{
     Record, SourceId, Timestamp, Uri,
-    rows::{CollectionDayRow, CollectionRow, HotRow, LinkerRow, NotificationRow, Order, Reason},
+    rows::{
+        AuthorKindRow, CollectionDayRow, CollectionRow, HotRow, LinkerRow, NotificationRow, Order, Reason,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -256,6 +258,18 @@ proptest! {
                 kind: kind.to_owned(),
                 records: authors.len() as u64,
                 authors: authors.into_iter().collect::<BTreeSet<_>>().len() as u64,
+            };
+            kinds.into_iter().map(row).collect()
+        });
+        check(&history, |records| totals(records).author_kinds, |state| {
+            let mut kinds: BTreeMap<(&Uri, &str), u64> = BTreeMap::new();
+            for Visible { record, .. } in state {
+                *kinds.entry((&record.author, &record.kind)).or_default() += 1;
+            }
+            let row = |((author, kind), records): ((&Uri, &str), u64)| AuthorKindRow {
+                author: author.clone(),
+                kind: kind.to_owned(),
+                records,
             };
             kinds.into_iter().map(row).collect()
         });

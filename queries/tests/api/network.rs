@@ -36,15 +36,20 @@ async fn counts() {
     assert_eq!(got, expected);
     assert_eq!((&got["likes"], &got["replies"]), (&json!(3), &json!(2)));
     let followers = count(&state, "app.bsky.graph.follow", ".subject", &did("alice"));
-    let records = shown(&state).filter(|record| record.author.as_str() == did("alice")).count();
+    let own = |kind: &str| {
+        let is_own =
+            |record: &&Record| record.author.as_str() == did("alice") && record.kind.starts_with(kind);
+        shown(&state).filter(is_own).count()
+    };
+    let expected = json!({
+        "epoch": 2, "uri": did("alice"), "followers": followers, "records": own(""),
+        "follows": own("app.bsky.graph.follow"), "posts": own("app.bsky.feed.post"),
+    });
     for who in ["alice.example", "did:plc:alice", "?uri=did:plc:alice"] {
         let path =
             if who.starts_with('?') { format!("/v1/counts{who}") } else { format!("/v1/counts/{who}") };
         let got = site.get(&path).await.json();
-        assert_eq!(
-            got,
-            json!({ "epoch": 2, "uri": did("alice"), "followers": followers, "records": records })
-        );
+        assert_eq!(got, expected);
     }
     site.get("/v1/counts/node:x").await.problem(400, "malformed-query");
     site.get("/v1/counts/nobody.example").await.problem(404, "not-found");
@@ -134,6 +139,7 @@ async fn actors() {
     });
     assert_eq!((&alice["profile"], alice["rev"].as_str().unwrap().len()), (&profile, 13));
     assert_eq!(alice["counts"]["followers"], 2);
+    assert_eq!(alice["counts"]["posts"], 2);
     assert_eq!(alice["labels"][0]["val"], "gardener");
     assert_eq!(alice["desynchronized"], false);
     let dan = site.get("/v1/actors/did:plc:dan").await.json();
