@@ -150,7 +150,7 @@ impl View {
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
             Self::Backlinks | Self::Search | Self::Notifications => 2,
-            // Since 3 records are counted by author and kind.
+            // Since 3 records are counted by author and kind, and reposts stand among their authors' notes.
             Self::Catalog => 3,
             // Since 2 a touch from the future weighs no more than one of now, since 3 there are posts.
             Self::Rankings => 3,

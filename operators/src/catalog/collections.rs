@@ -23,7 +23,7 @@ use springline_model::{
     rows::{AuthorKindRow, CollectionDayRow, CollectionRow},
 };
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 

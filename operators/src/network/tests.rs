@@ -2,7 +2,7 @@
 
 use super::{HotConfig, hot, interactions, replies};
 use crate::{
-    Visible, linkers, notifications,
+    Visible, linkers, listings, notifications,
     testing::{Edit, TestRecord, check, check_clocked},
     totals,
 };
@@ -10,7 +10,8 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use springline_model::{
     Record, SourceId, Timestamp, Uri,
     rows::{
-        AuthorKindRow, CollectionDayRow, CollectionRow, HotRow, LinkerRow, NotificationRow, Order, Reason,
+        AuthorKindRow, AuthorNoteRow, CollectionDayRow, CollectionRow, HotRow, LatestRow, LinkerRow,
+        NoteMeta, NotificationRow, Order, Reason,
     },
 };
 use std::{
@@ -284,6 +285,21 @@ proptest! {
                 records,
             };
             days.into_iter().map(row).collect()
+        });
+    }
+
+    #[test]
+    fn reposts_stand_among_what_their_authors_say_and_nowhere_else(history in history()) {
+        let notes = |state: &State, kinds: &[&str]| {
+            let of_kinds = state.iter().filter(|visible| kinds.contains(&visible.record.kind.as_str()));
+            of_kinds.map(|visible| NoteMeta::of(&visible.record)).collect::<Vec<_>>()
+        };
+        check(&history, |records| listings(records).author_notes, |state| {
+            let notes = notes(state, &["app.bsky.feed.post", "app.bsky.feed.repost"]);
+            notes.into_iter().map(|note| AuthorNoteRow { note }).collect()
+        });
+        check(&history, |records| listings(records).latest, |state| {
+            notes(state, &["app.bsky.feed.post"]).into_iter().map(|note| LatestRow { note }).collect()
         });
     }
 

@@ -1,12 +1,12 @@
 //! Counts, feeds and accounts of the network.
 
 use crate::support::{
-    Site, State,
+    Site, State, link,
     network::{did, label, post, post_uri, record},
     shown,
 };
 use serde_json::{Value, json};
-use springline_model::{Hosting, Record, rows::Order};
+use springline_model::{Hosting, Record, Timestamp, Uri, record::attr, rows::Order};
 
 fn count(state: &State, kind: &str, path: &str, target: &str) -> u64 {
     let links = |record: &&Record| {
@@ -126,6 +126,115 @@ async fn feeds() {
     assert_eq!(page["items"][0]["cut"], true);
     let cursor = page["next"].as_str().unwrap();
     site.get(&format!("/v1/feeds/latest?lang=de&cursor={cursor}")).await.problem(400, "malformed-cursor");
+}
+
+/// What somebody says and passes on, newest first: the post, and who passes it on.
+fn timeline(state: &State, name: &str) -> Vec<(String, Option<String>)> {
+    let own = |record: &&Record| record.author.as_str() == did(name);
+    let mut entries: Vec<(Timestamp, &Uri, (String, Option<String>))> = Vec::new();
+    for record in shown(state).filter(own) {
+        let subject = record.links.iter().find(|link| link.path.as_str() == ".subject.uri");
+        let (post, by) = match record.kind.as_str() {
+            "app.bsky.feed.post" => (Some(&record.uri), None),
+            "app.bsky.feed.repost" => (subject.map(|link| &link.target), Some(record.uri.to_string())),
+            _ => continue,
+        };
+        if let Some(post) = shown(state).find(|other| Some(&other.uri) == post) {
+            entries.push((record.at, &record.uri, (post.uri.to_string(), by)));
+        }
+    }
+    entries.sort_by_key(|(at, uri, _)| (std::cmp::Reverse(*at), *uri));
+    entries.into_iter().map(|(.., entry)| entry).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reposts_are_in_their_authors_feed_while_both_records_are_there() {
+    let site = Site::network().await;
+    let repost = |key: &str, secs: i64, of: &str| {
+        let links = vec![link(".subject.uri", of)];
+        record(&format!("carol/app.bsky.feed.repost/{key}"), secs, &json!({}), links)
+    };
+    let mut state = State::default();
+    site.world.change(|world| {
+        for (key, secs, of) in [("s2", 1015, "bob/r1"), ("s3", 2000, "mallory/rm"), ("s4", 1020, "carol/r2")]
+        {
+            world.put(repost(key, secs, &post_uri(of)));
+        }
+        world.put(repost("s5", 2010, &post_uri("nobody/x")));
+        world.put(repost("s6", 2020, "at://did:plc:alice/app.bsky.actor.profile/self"));
+        state = world.clone();
+        state.records.remove(&Uri::from("at://did:plc:carol/app.bsky.feed.repost/s6"));
+    });
+    let got = async |limit: usize| {
+        let (mut entries, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/feeds/author?actor=carol.example&limit={limit}{cursor}");
+            let page = site.get(&path).await.json();
+            for item in page["items"].as_array().unwrap() {
+                let reason = &item["reason"];
+                if !reason.is_null() {
+                    assert_eq!((&reason["kind"], &reason["by"]), (&json!("repost"), &json!(did("carol"))));
+                    assert_eq!(reason["handle"], "carol.example");
+                }
+                let by = reason["uri"].as_str().map(str::to_owned);
+                entries.push((item["uri"].as_str().unwrap().to_owned(), by));
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return entries,
+            }
+        }
+    };
+    let expected = timeline(&state, "carol");
+    assert_eq!(expected.iter().filter(|(_, by)| by.is_some()).count(), 3);
+    for limit in [1, 2, 100] {
+        assert_eq!(got(limit).await, expected, "{limit}");
+    }
+    // Neither in the lists of what is said, nor found.
+    let kinds = site.all("/v1/authors/carol.example/notes?", "kind").await;
+    assert!(!kinds.is_empty() && !kinds.contains(&"app.bsky.feed.repost".to_owned()), "{kinds:?}");
+    assert_eq!(site.get("/v1/search?q=kind:app.bsky.feed.repost").await.json()["total"], 0);
+    // Gone with the one or the other.
+    site.world.change(|world| {
+        world.network.hosting.insert("at://did:plc:alice/".into(), Hosting::Deactivated);
+        world.records.remove(&Uri::from("at://did:plc:carol/app.bsky.feed.repost/s2"));
+        state = world.clone();
+    });
+    assert_eq!(timeline(&state, "carol").iter().filter(|(_, by)| by.is_some()).count(), 1);
+    assert_eq!(got(100).await, timeline(&state, "carol"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_alone_is_listed_and_found_by_what_describes_it() {
+    let site = Site::network().await;
+    let uri = post_uri("dan/pic");
+    let picture = |at: &str, secs: i64, text: &str, alt: &str| {
+        let value = json!({ "text": text, "tags": ["birds"] });
+        let mut post = record(&format!("dan/app.bsky.feed.post/{at}"), secs, &value, vec![]);
+        post.attrs.insert(attr::MEDIA.into(), "image/png".into());
+        post.attrs.insert(attr::ALT.into(), alt.into());
+        post
+    };
+    site.world.change(|world| {
+        world.put(picture("pic", 3000, "", "A heron <in> the reeds"));
+        world.put(picture("both", 2990, "said", "Her nest"));
+    });
+    for path in ["latest?limit=1", "author?actor=did:plc:dan&limit=1", "tag?tag=birds&limit=1"] {
+        let item = &site.get(&format!("/v1/feeds/{path}")).await.json()["items"][0];
+        assert_eq!((&item["uri"], &item["text"]), (&json!(uri), &json!("")), "{path}");
+        assert_eq!((&item["media"], &item["alt"]), (&json!("image/png"), &json!("A heron <in> the reeds")));
+    }
+    let title = &site.get("/v1/latest?limit=1").await.json()["items"][0]["title"];
+    assert_eq!(title, "A heron <in> the reeds");
+    for query in ["heron", "%22heron%20in%20the%22", "heron&mode=substring", "n%20%3Cin&mode=substring"] {
+        let found = site.get(&format!("/v1/search?q={query}")).await.json();
+        assert_eq!((&found["total"], &found["items"][0]["uri"]), (&json!(1), &json!(uri)), "{query}");
+        assert_eq!(found["items"][0]["is_alt"], true, "{query}");
+    }
+    let nest = &site.get("/v1/search?q=nest").await.json()["items"][0];
+    assert_eq!((&nest["snippet_html"], &nest["is_alt"]), (&json!("Her <mark>nest</mark>"), &json!(true)));
+    let said = &site.get("/v1/search?q=said%20nest").await.json()["items"][0];
+    assert_eq!((&said["snippet"], &said["is_alt"]), (&json!("said"), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
