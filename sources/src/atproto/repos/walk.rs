@@ -1,7 +1,8 @@
 //! A repository's records against what the ledger has.
 //!
 //! The difference is taken as of the copy's version: what was put later is no business of a copy. What was here and is
-//! not in it is missing, except for records that are left out because of their age.
+//! not in it is missing; what came here since is for the ledger to compare, which takes what the copy does not name for
+//! missing. So a record that is too old to be taken is named all the same if it is here.
 
 use super::fetch::{FetchRepoError, Made};
 use crate::{
@@ -35,6 +36,7 @@ impl Walk<'_> {
         rev: Rev,
     ) -> Result<(Made, [u8; 32]), FetchRepoError> {
         let had = self.known.records(authority.as_str()).map_err(SourceError::Known)?;
+        let was_here: HashSet<&Uri> = had.iter().map(|record| &record.uri).collect();
         let mut here: HashSet<Uri> = HashSet::new();
         let mut made = Made::default();
         let mut events = Vec::with_capacity(BATCH_EVENTS);
@@ -59,8 +61,9 @@ impl Walk<'_> {
                 Ok(value) => {
                     self.reader.put(&change, &value, true, origin, &mut events);
                     made.records += 1;
-                    let is_old =
-                        |record: &springline_model::Record| oldest.is_some_and(|oldest| record.at < oldest);
+                    let is_old = |record: &springline_model::Record| {
+                        oldest.is_some_and(|oldest| record.at < oldest) && !was_here.contains(&record.uri)
+                    };
                     if matches!(events.last(), Some(EventBody::Fetched { record, .. }) if is_old(record)) {
                         events.pop();
                         made.old += 1;
@@ -76,9 +79,9 @@ impl Walk<'_> {
                 self.send(std::mem::take(&mut events))?;
             }
         }
-        for record in had.into_iter().filter(|record| record.rev < rev && !here.contains(&record.uri)) {
+        for record in had.iter().filter(|record| record.rev < rev && !here.contains(&record.uri)) {
             made.missing += 1;
-            events.push(EventBody::Missing { rev, uri: record.uri });
+            events.push(EventBody::Missing { rev, uri: record.uri.clone() });
             if events.len() >= BATCH_EVENTS {
                 self.send(std::mem::take(&mut events))?;
             }
