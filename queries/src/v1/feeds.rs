@@ -151,9 +151,9 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
         let is_asked_for =
             |record: &Arc<Record>| record.kind == kind && (lang.is_empty() || record.langs.contains(&lang));
         let Some(record) = record.filter(is_asked_for) else { continue };
-        let mut post = Post::of(reading.snapshot, &record)?;
+        let mut post = Post::of(reading, &record)?;
         if listed.uri != record.uri {
-            post.reason = Some(Reason::of_repost(reading.snapshot, &listed)?);
+            post.reason = Some(Reason::of_repost(reading, &listed)?);
         }
         items.push(post);
     }

@@ -2,10 +2,10 @@
 
 use super::{
     counts::{self, PARENT, RecordCounts},
-    list, names,
+    list,
     shape::Time,
 };
-use crate::problem::Problem;
+use crate::{answer::Reading, problem::Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 use springline_model::{Record, Uri, record::attr, rows::LabelRow, text::display};
@@ -98,10 +98,10 @@ impl Reason {
     ///
     /// # Errors
     /// The store can't be read.
-    pub fn of_repost(snapshot: &Snapshot<'_>, repost: &Record) -> Result<Self, Problem> {
+    pub fn of_repost(reading: &Reading<'_>, repost: &Record) -> Result<Self, Problem> {
         Ok(Self {
             kind: ReasonKind::Repost,
-            handle: names::handle_of(snapshot, &repost.author)?,
+            handle: reading.handle(&repost.author)?,
             by: repost.author.clone(),
             at: Time(repost.at),
             uri: repost.uri.clone(),
@@ -129,10 +129,11 @@ impl Post {
     ///
     /// # Errors
     /// The store can't be read.
-    pub fn of(snapshot: &Snapshot<'_>, record: &Record) -> Result<Self, Problem> {
+    pub fn of(reading: &Reading<'_>, record: &Record) -> Result<Self, Problem> {
+        let snapshot = reading.snapshot;
         let cid = record.attrs.get(attr::CID).cloned();
         Ok(Self {
-            handle: names::handle_of(snapshot, &record.author)?,
+            handle: reading.handle(&record.author)?,
             counts: counts::of_record(snapshot, &record.uri)?,
             labels: labels(snapshot, &record.uri, cid.as_deref())?,
             answers: parent(record).cloned(),

@@ -1,8 +1,8 @@
 //! Counts, feeds and accounts of the network.
 
 use crate::support::{
-    Site, State, link,
-    network::{did, label, post, post_uri, record},
+    Got, Site, State, link,
+    network::{did, label, post, post_uri, record, reply},
     shown,
 };
 use serde_json::{Value, json};
@@ -235,6 +235,82 @@ async fn a_picture_alone_is_listed_and_found_by_what_describes_it() {
     assert_eq!((&nest["snippet_html"], &nest["is_alt"]), (&json!("Her <mark>nest</mark>"), &json!(true)));
     let said = &site.get("/v1/search?q=said%20nest").await.json()["items"][0];
     assert_eq!((&said["snippet"], &said["is_alt"]), (&json!("said"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shown_and_not_known_is_looked_up_once_an_answer() {
+    let site = Site::network().await;
+    let met = || {
+        let mut met: Vec<String> = site.process.met.lock().drain(..).map(|did| did.to_string()).collect();
+        met.sort();
+        met
+    };
+    site.get("/v1/feeds/latest").await.items("uri");
+    assert!(met().is_empty(), "all are known, even who has no handle");
+    site.world.change(|world| {
+        for post in ["new/a", "new/b", "other/c"] {
+            world.put(reply(post, 1500, "said anew", "alice/p1", "alice/p1"));
+        }
+        let links = vec![link(".subject.uri", &post_uri("alice/p1"))];
+        world.put(record("sharer/app.bsky.feed.repost/r", 1600, &json!({}), links));
+    });
+    let unknown = vec![did("new"), did("other")];
+    for path in [
+        "/v1/feeds/latest".to_owned(),
+        format!("/v1/threads/{}", post_uri("alice/p1")),
+        "/xrpc/app.bsky.feed.searchPosts?q=anew".to_owned(),
+    ] {
+        assert_eq!(site.get(&path).await.status, 200, "{path}");
+        assert_eq!(met(), unknown, "{path}");
+    }
+    site.get("/v1/feeds/author?actor=did:plc:sharer").await.items("uri");
+    assert_eq!(met(), [did("sharer")]);
+    site.get("/v1/actors/did:plc:new").await;
+    assert_eq!(met(), [did("new")]);
+    site.world.change(|world| {
+        for number in 0..60 {
+            world.put(post(&format!("u{number}/p"), 5000, "one of many", vec![]));
+        }
+    });
+    assert_eq!(site.get("/v1/feeds/latest?limit=60").await.items("uri").len(), 60);
+    assert_eq!(met().len(), 25, "no answer asks for more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_read_what_they_may() {
+    let (page, path) = (
+        "https://client.example",
+        "/xrpc/blue.microcosm.links.getBacklinksCount?subject=did:plc:alice&source=app.bsky.graph.follow:subject",
+    );
+    let ask = async |site: &Site, method: &str, path: &str, origin: &str| {
+        site.send(site.request(method, path).header("origin", origin)).await
+    };
+    let allowed = |got: &Got| got.header("access-control-allow-origin").to_owned();
+    let site = Site::network().await;
+    assert_eq!(allowed(&ask(&site, "GET", path, page).await), "", "nobody, unless told so");
+    for (origins, others) in [(vec![page.to_owned()], ""), (vec!["*".to_owned()], "https://evil.example")] {
+        let site = Site::with(|config| config.cors_origins = origins).await;
+        site.world.change(crate::support::network::network);
+        let got = ask(&site, "GET", path, page).await;
+        assert_eq!((got.status, allowed(&got).as_str(), &got.json()["total"]), (200, page, &json!(2)));
+        assert!(got.header("access-control-expose-headers").contains("etag"));
+        assert_eq!(allowed(&ask(&site, "HEAD", path, page).await), page);
+        assert_eq!(allowed(&ask(&site, "GET", "/v1/none", page).await), page, "errors can be read, too");
+        assert_eq!(allowed(&ask(&site, "GET", path, "https://evil.example").await), others);
+        // What may be sent is told before it is: no writes, no token, no cookies.
+        let asking = site.request("OPTIONS", "/v1/moderation/hide").header("origin", page);
+        let asking = asking
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization");
+        let got = site.send(asking).await;
+        assert_eq!((got.status, allowed(&got).as_str()), (200, page));
+        assert_eq!(got.header("access-control-allow-methods"), "GET,HEAD");
+        assert!(!got.header("access-control-allow-headers").contains("authorization"));
+        for got in [&got, &ask(&site, "POST", "/v1/moderation/hide", page).await] {
+            assert_eq!(got.header("access-control-allow-credentials"), "");
+        }
+        assert_eq!(allowed(&ask(&site, "POST", "/v1/moderation/hide", page).await), "");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
