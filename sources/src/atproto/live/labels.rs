@@ -109,6 +109,9 @@ impl Inner {
                 key = self.key(true).await;
                 (item, _) = self.frame(host, bytes, &key);
             }
+            let refused = item.events.iter().filter(|body| matches!(body, EventBody::Quarantine(_))).count();
+            metrics::counter!("springline_source_faults_total", "source" => self.reader.source().to_string(), "fault" => "label")
+                .increment(refused as u64);
             items.push(item);
         }
         items

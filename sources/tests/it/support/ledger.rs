@@ -5,7 +5,7 @@
 
 use super::Records;
 use springline_model::{
-    Epoch, EventBody, Gap, Hosting, Identity, Partition, Position, Quarantined, Record, RepoNews, Rev,
+    Epoch, EventBody, Gap, Hosting, Identity, Label, Partition, Position, Quarantined, Record, RepoNews, Rev,
     SourceId, Uri, record::attr,
 };
 use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownRecord};
@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) hosting: Vec<(Uri, Hosting)>,
     pub(crate) identities: Vec<Identity>,
     pub(crate) gaps: Vec<Gap>,
+    /// What labelers say, each time.
+    pub(crate) labels: Vec<Label>,
     /// Repositories that were fetched, and into which version.
     pub(crate) fetched: Vec<(Uri, Rev)>,
 }
@@ -86,6 +88,7 @@ impl Ledger {
                 EventBody::Hosting { authority, status, .. } => inner.hosting.push((authority, status)),
                 EventBody::Identity(identity) => inner.identities.push(*identity),
                 EventBody::Gap(gap) => inner.gaps.push(*gap),
+                EventBody::Label { label, .. } => inner.labels.push(*label),
                 EventBody::Quarantine(row) => {
                     inner.quarantine.insert(row.uri.clone(), *row);
                 }
