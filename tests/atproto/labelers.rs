@@ -4,8 +4,9 @@ use super::world::{World, followed, views};
 use springline_tests::{
     Server,
     atproto::{Account, Labeler, Says, post},
-    encode,
+    encode, eventually,
 };
+use std::time::Duration;
 
 #[test]
 fn what_a_labeler_takes_down_is_hidden_until_it_takes_that_back() {
@@ -24,43 +25,46 @@ fn what_a_labeler_takes_down_is_hidden_until_it_takes_that_back() {
     let springline = world.follower("follower", "full", &moderation);
     let uri = |seq: u64| format!("{}app.bsky.feed.post/{seq}", account.authority());
     let say = |seq: u64, says: &[Says]| labels.frame(seq, labeler.frame(i64::try_from(seq).unwrap(), says));
-    let shown = |server: &Server| -> Vec<u64> {
-        let is_shown =
-            |seq: &u64| server.get(&format!("/v1/records?uri={}", encode(&uri(*seq)))).status == 200;
-        let found = server.get("/v1/search?q=quokka").json()["total"].as_u64();
-        let shown: Vec<u64> = (1..=3).filter(is_shown).collect();
-        assert_eq!(found, Some(shown.len() as u64), "search and records agree");
-        shown
+    // What is read shows a little later.
+    let shows = |server: &Server, wanted: &[u64]| {
+        eventually(&format!("{wanted:?} are shown"), Duration::from_secs(30), || {
+            let found = server.get("/v1/search?q=quokka").json()["total"].as_u64()?;
+            let is_shown =
+                |seq: &u64| server.get(&format!("/v1/records?uri={}", encode(&uri(*seq)))).status == 200;
+            let shown: Vec<u64> = (1..=3).filter(is_shown).collect();
+            (found == wanted.len() as u64 && shown == wanted).then_some(())
+        });
     };
 
     let server = springline.serve_configured();
     followed(&server, &world.stream, 3);
-    assert_eq!(shown(&server), [1, 2, 3]);
+    shows(&server, &[1, 2, 3]);
     say(1, &[Says::of(uri(1), "!takedown", 10), Says::of(uri(2), "spam", 11)]);
     followed(&server, &labels, 1);
-    assert_eq!(shown(&server), [2, 3], "not every label hides");
+    shows(&server, &[2, 3]);
     // Forged: it hides nothing, and is told of.
     let mut other = Labeler::new(40);
     other.rotate(41);
     labels.frame(2, other.frame(2, &[Says::of(uri(3), "!takedown", 12)]));
-    followed(&server, &labels, 2);
-    assert_eq!(shown(&server), [2, 3]);
-    let refused = server.get("/v1/quarantine").json();
-    assert!(refused["items"][0]["reason"].as_str().unwrap().contains("not signed"), "{refused}");
+    eventually("it is refused", Duration::from_secs(30), || {
+        let refused = server.get("/v1/quarantine").json();
+        refused["items"][0]["reason"].as_str()?.contains("not signed").then_some(())
+    });
+    shows(&server, &[2, 3]);
     server.kill();
 
     // Said while nobody listens.
     say(3, &[Says::of(account.did(), "!takedown", 13)]);
     let server = springline.serve_configured();
     followed(&server, &labels, 3);
-    assert!(shown(&server).is_empty());
+    shows(&server, &[]);
     // A word that is older than the last one changes nothing.
     say(4, &[Says::of(uri(1), "!takedown", 9).not(), Says::of(account.did(), "!takedown", 14).not()]);
     followed(&server, &labels, 4);
-    assert_eq!(shown(&server), [2, 3]);
+    shows(&server, &[2, 3]);
     say(5, &[Says::of(uri(1), "!takedown", 15).not()]);
     followed(&server, &labels, 5);
-    assert_eq!(shown(&server), [1, 2, 3]);
+    shows(&server, &[1, 2, 3]);
     server.stop();
     let asked: Vec<String> =
         labels.asked().iter().map(|asked| asked.rsplit('=').next().unwrap().to_owned()).collect();
