@@ -19,7 +19,8 @@ pub struct Record {
     /// The Agora node it is a subnode of, if it is one.
     pub node: Option<NodeName>,
     /// A title for people; for a note never empty (the file's stem when there is nothing better). What has neither
-    /// title nor text (a like, a follow) is a bare reference: counted and linked, but neither listed nor searched.
+    /// title nor text and shows nothing (a like, a follow) is a bare reference: counted and linked, but neither listed
+    /// nor searched.
     pub title: String,
     /// The text as written, markup and all; empty for an image.
     pub text: String,
@@ -52,8 +53,10 @@ pub mod attr {
     pub const COMMITTER: &str = "committer";
     /// Set to what was left out when a note was indexed in part ("not UTF-8", "more than 20,000 links", …).
     pub const PARTIAL: &str = "partial";
-    /// For an image: its media type.
+    /// For an image, and for a post with pictures or a video: the media type (of the first).
     pub const MEDIA: &str = "media";
+    /// For a post with pictures or a video: what describes them to who can't see them, as it was written.
+    pub const ALT: &str = "alt";
     /// For a record of a repository: the CID of its version.
     pub const CID: &str = "cid";
     /// For a record of a repository that is more than references: all of it, as JSON.
@@ -63,6 +66,12 @@ pub mod attr {
     /// For a record that is not as its lexicon wants it: why.
     pub const INVALID: &str = "invalid";
 }
+
+/// The kind of a record that passes another one on.
+pub const REPOST: &str = "app.bsky.feed.repost";
+
+/// Where a record names the one that all of it is about.
+const SUBJECT: &str = ".subject.uri";
 
 /// Whether a record's kind is meant by a pattern: the kind itself, or with a `*` at the end what kinds begin with.
 #[must_use]
@@ -74,10 +83,17 @@ pub fn is_kind(pattern: &str, kind: &str) -> bool {
 }
 
 impl Record {
-    /// Whether it says something by itself, and is not a bare reference (a like, a follow).
+    /// Whether it says or shows something by itself, and is not a bare reference (a like, a follow).
     #[must_use]
     pub fn has_content(&self) -> bool {
-        !self.title.is_empty() || !self.text.is_empty()
+        !self.title.is_empty() || !self.text.is_empty() || self.attrs.contains_key(attr::MEDIA)
+    }
+
+    /// What it passes on, if that is all it does (a repost).
+    #[must_use]
+    pub fn passes_on(&self) -> Option<&Uri> {
+        let links = self.links.iter().filter(|_| self.kind == REPOST);
+        links.map(|link| (link.path.as_str(), &link.target)).find(|link| link.0 == SUBJECT).map(|link| link.1)
     }
 }
 

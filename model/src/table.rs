@@ -77,6 +77,8 @@ tables! {
     Collections = 47, "collections", Catalog;
     /// [`crate::rows::CollectionDayRow`]
     CollectionDays = 48, "collection_days", Catalog;
+    /// [`crate::rows::AuthorKindRow`]
+    AuthorKinds = 49, "author_kinds", Catalog;
     /// [`crate::rows::NotificationRow`]
     Notifications = 50, "notifications", Notifications;
     /// [`crate::rows::IssuedRow`]
@@ -147,7 +149,9 @@ impl View {
             Self::Ledger => 1,
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
-            Self::Backlinks | Self::Search | Self::Catalog | Self::Notifications => 2,
+            Self::Backlinks | Self::Search | Self::Notifications => 2,
+            // Since 3 records are counted by author and kind, and reposts stand among their authors' notes.
+            Self::Catalog => 3,
             // Since 2 a touch from the future weighs no more than one of now, since 3 there are posts.
             Self::Rankings => 3,
         }

@@ -15,7 +15,7 @@
 mod collections;
 
 use crate::{
-    Records, Rows,
+    Records, Rows, Visible,
     distinct::{Distinct, Numbers},
     groups::{Groups, groups},
     per_epoch::per_tick,
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     LinkPath, Record, Timestamp, Uri, UriId,
     rows::{
-        AuthorNoteRow, AuthorRow, CollectionDayRow, CollectionRow, JournalRow, LatestRow, NodeRow, NoteMeta,
-        SourceRow, SubnodeRow,
+        AuthorKindRow, AuthorNoteRow, AuthorRow, CollectionDayRow, CollectionRow, JournalRow, LatestRow,
+        NodeRow, NoteMeta, SourceRow, SubnodeRow,
     },
 };
 use std::{collections::HashMap, hash::Hash};
@@ -41,7 +41,7 @@ pub struct Listings<'s> {
     pub latest: Rows<'s, LatestRow>,
     /// Records that belong to a node.
     pub subnodes: Rows<'s, SubnodeRow>,
-    /// Every record, by author.
+    /// Every record, by author, and what authors pass on: whether that is there itself is for the reader to see.
     pub author_notes: Rows<'s, AuthorNoteRow>,
     /// Records whose node is a day, unless that lies in the record's future.
     pub journals: Rows<'s, JournalRow>,
@@ -50,6 +50,8 @@ pub struct Listings<'s> {
 /// Records as lists. See the module.
 #[must_use]
 pub fn listings<'s>(records: Records<'s>) -> Listings<'s> {
+    let by_author =
+        records.clone().filter(|Visible { record, .. }| record.has_content() || record.passes_on().is_some());
     let records = records.filter(|visible| visible.record.has_content());
     Listings {
         latest: records.clone().map(|visible| LatestRow { note: NoteMeta::of(&visible.record) }),
@@ -57,7 +59,7 @@ pub fn listings<'s>(records: Records<'s>) -> Listings<'s> {
             let note = NoteMeta::of(&visible.record);
             note.node.clone().map(|node| SubnodeRow { node, note })
         }),
-        author_notes: records.clone().map(|visible| AuthorNoteRow { note: NoteMeta::of(&visible.record) }),
+        author_notes: by_author.map(|visible| AuthorNoteRow { note: NoteMeta::of(&visible.record) }),
         journals: records.flat_map(|visible| {
             journal_day(&visible.record).map(|day| JournalRow { day, note: NoteMeta::of(&visible.record) })
         }),
@@ -74,6 +76,8 @@ pub struct Totals<'s> {
     pub sources: Rows<'s, SourceRow>,
     /// Kinds of records.
     pub collections: Rows<'s, CollectionRow>,
+    /// Kinds of records, by author.
+    pub author_kinds: Rows<'s, AuthorKindRow>,
     /// Kinds of records, by day.
     pub days: Rows<'s, CollectionDayRow>,
 }
@@ -86,10 +90,11 @@ pub fn totals<'s>(records: Records<'s>) -> Totals<'s> {
         let size = Size::of(&visible.record);
         ((visible.source, visible.record.kind.clone()), size)
     });
-    let collections = collections::collections(records.clone());
+    let (collections, author_kinds) = collections::collections(records.clone());
     let days = collections::days(records.clone());
     Totals {
         collections,
+        author_kinds,
         days,
         nodes: groups(records.flat_map(|visible| node_parts(&visible.record)), "Nodes", Nodes::default()),
         authors: sizes(authors, "Authors", |author, [records, links, bytes]| AuthorRow {
@@ -272,10 +277,7 @@ impl<K: ExchangeData + Hash, R: Clone + 'static> Groups for Sizes<K, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Visible,
-        testing::{TestRecord, check, histories},
-    };
+    use crate::testing::{TestRecord, check, histories};
     use proptest::prelude::*;
     use springline_model::{NodeName, Row};
     use std::collections::{BTreeMap, BTreeSet};

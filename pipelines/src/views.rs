@@ -95,6 +95,7 @@ pub fn build(
             collect!(totals.sources);
             collect!(totals.collections);
             collect!(totals.days);
+            collect!(totals.author_kinds);
         }
         if is_on(View::Rankings) {
             collect!(rankings(all.clone(), feed.clock.clone(), plan.rankings.nodes));

@@ -12,6 +12,7 @@ use crate::{
     params::{Given, Params},
     problem::Problem,
     state::AppState,
+    v1::names,
     web,
 };
 use axum::{
@@ -20,8 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use springline_model::Epoch;
+use springline_model::{Epoch, Identity, Uri};
 use springline_sinks::{Reader, Snapshot};
+use std::{cell::RefCell, collections::BTreeSet};
 
 /// The header that names the epoch an answer is complete as of.
 pub const EPOCH: HeaderName = HeaderName::from_static("springline-epoch");
@@ -36,6 +38,41 @@ pub struct Reading<'a> {
     pub state: &'a AppState,
     /// What absolute links begin with, without a slash at the end: `http://localhost:8080`.
     pub base_url: &'a str,
+    /// Accounts that this answer has had looked up.
+    met: RefCell<BTreeSet<Uri>>,
+}
+
+/// The most accounts that one answer has looked up.
+const MAX_MET: usize = 25;
+
+impl<'a> Reading<'a> {
+    fn new(snapshot: &'a Snapshot<'a>, state: &'a AppState, base_url: &'a str) -> Self {
+        Self { snapshot, state, base_url, met: RefCell::default() }
+    }
+
+    /// Who an account is, as far as it is known. If it is not, it is looked up for the next time: the first of an
+    /// answer, once each.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn identity(&self, did: &Uri) -> Result<Option<Identity>, Problem> {
+        let identity = names::identity(self.snapshot, did)?;
+        if identity.is_none() && did.scheme() == "did" {
+            let mut met = self.met.borrow_mut();
+            if met.len() < MAX_MET && met.insert(did.clone()) {
+                self.state.control.meet(did);
+            }
+        }
+        Ok(identity)
+    }
+
+    /// The handle of an account, as far as it is known; as [`Self::identity`].
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn handle(&self, did: &Uri) -> Result<Option<String>, Problem> {
+        Ok(self.identity(did)?.and_then(|identity| identity.handle))
+    }
 }
 
 /// A finished answer that is not JSON, or not a 200.
@@ -167,7 +204,7 @@ pub async fn read<P: Params, A: Answer>(
     let (base_url, reading) = (base_url(&state, &given.headers), state.clone());
     let (epoch, document) = on_thread(&state, move |reader| {
         let (epoch, answer) = reader.read(|snapshot| {
-            let reading = Reading { snapshot, state: &reading, base_url: &base_url };
+            let reading = Reading::new(snapshot, &reading, &base_url);
             (snapshot.epoch(), view(&reading, params))
         });
         // Made into bytes only now: while a snapshot is held, no epoch can be committed.

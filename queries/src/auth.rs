@@ -14,6 +14,7 @@
 
 use crate::{
     config::ServerConfig,
+    cors::CorsError,
     problem::{Kind, Problem},
 };
 use axum::http::{HeaderValue, Method, header, request::Parts, uri::Authority};
@@ -79,6 +80,9 @@ pub enum GateError {
     /// Both were given.
     #[error("`server.token` and `server.token_file` are both set: keep one")]
     TwoTokens,
+    /// Nobody else may read, or somebody; this is neither.
+    #[error(transparent)]
+    Cors(#[from] CorsError),
     /// Too easy to guess.
     #[error("the token has fewer than {MIN_TOKEN_CHARS} characters")]
     ShortToken,

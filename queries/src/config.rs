@@ -18,6 +18,9 @@ pub struct ServerConfig {
     /// Further names that browsers may ask for (the `Host` header) while the address is a loopback one, e.g. the
     /// public name when a reverse proxy stands in front. `localhost` and loopback addresses are always known.
     pub hosts: Vec<String>,
+    /// Web pages of other origins that browsers let read the answers: `["https://client.example"]`, or `["*"]` for all.
+    /// Reads only, and never with credentials: a route that needs the token stays closed to them.
+    pub cors_origins: Vec<String>,
     /// The address that links in feeds begin with, e.g. `https://garden.example.org`. Without it they begin with
     /// the name that the client asked for.
     pub public_url: Option<String>,
@@ -40,6 +43,7 @@ impl Default for ServerConfig {
             token: None,
             token_file: None,
             hosts: Vec::new(),
+            cors_origins: Vec::new(),
             public_url: None,
             request_timeout_secs: 15,
             max_body_bytes: 1024 * 1024,

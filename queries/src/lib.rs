@@ -27,6 +27,7 @@ pub mod answer;
 pub mod auth;
 pub mod config;
 pub mod control;
+pub mod cors;
 mod health;
 mod labels;
 mod observe;

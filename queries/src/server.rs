@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  TcpListener ─► a permit a connection ─► hyper (HTTP/1.1, timed heads) ─► layers ─► routes
-//!  layers, from the outside: observe │ gzip │ finish problems │ catch panics │ time out │ authorize │ body limit
+//!  layers, from the outside: observe │ cors │ gzip │ finish problems │ catch panics │ time out │ authorize │ body limit
 //! ```
 //!
 //! Invariants: bounded in connections, head size and time, body size, request time, reads at one time. A stop
@@ -41,6 +41,7 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::util::option_layer;
 use tower_http::{CompressionLevel, catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
 /// A client that has not sent a request's head by then is cut off; also how long an idle connection is kept.
@@ -199,6 +200,7 @@ pub fn app(state: AppState) -> Router {
     let max_body = state.config.max_body_bytes;
     let layers = tower::ServiceBuilder::new()
         .layer(from_fn(observe::observe))
+        .layer(option_layer(state.cors.clone()))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state((state.clone(), error_page), finish))
         .layer(CatchPanicLayer::custom(panicked))

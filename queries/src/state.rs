@@ -4,11 +4,13 @@ use crate::{
     auth::{Gate, GateError},
     config::ServerConfig,
     control::Control,
+    cors,
 };
 use springline_model::{Epoch, Timestamp};
 use springline_sinks::Reader;
 use std::{ops::Deref, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
+use tower_http::cors::CorsLayer;
 
 /// Shared by all handlers; cloning is cheap.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub struct Shared {
     pub started: Timestamp,
     /// Who may do what.
     pub gate: Gate,
+    /// Who else's web pages may read.
+    pub(crate) cors: Option<CorsLayer>,
     /// A permit for each read that may run at one time.
     pub reads: Arc<Semaphore>,
 }
@@ -38,8 +42,9 @@ impl AppState {
     /// The configuration is not safe to serve with.
     pub fn new(config: ServerConfig, reader: Reader, control: Arc<dyn Control>) -> Result<Self, GateError> {
         let gate = Gate::new(&config)?;
+        let cors = cors::layer(&config)?;
         let reads = Arc::new(Semaphore::new(config.reads()));
-        Ok(Self(Arc::new(Shared { config, reader, control, started: Timestamp::now(), gate, reads })))
+        Ok(Self(Arc::new(Shared { config, reader, control, started: Timestamp::now(), gate, cors, reads })))
     }
 
     /// Waits until the views show an epoch, at most as long as said. Whether they do.

@@ -1,7 +1,7 @@
 //! What the ledger has, as a source may ask for it.
 
-use springline_model::{Epoch, Partition, Position, Rev, SourceId, Timestamp, Uri};
-use std::error::Error;
+use springline_model::{Epoch, Partition, Position, Record, Rev, SourceId, Timestamp, Uri};
+use std::{error::Error, sync::Arc};
 
 /// A view of the ledger for sources. Calls may block for as long as the store takes: sources call from blocking
 /// threads, once a partition at start and seldom later.
@@ -28,6 +28,18 @@ pub trait Known: Send + Sync {
     /// The store can't be read.
     fn resyncs(&self, limit: usize) -> Result<Vec<Uri>, KnownError>;
 
+    /// Since which version a repository has to be fetched: what was missed is newer.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn since(&self, authority: &str) -> Result<Option<Rev>, KnownError>;
+
+    /// A record, as it is in the ledger.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn record(&self, uri: &Uri) -> Result<Option<Arc<Record>>, KnownError>;
+
     /// Whether what was sealed up to an epoch shows in the answers: a batch is durable before it does.
     fn shows(&self, epoch: Epoch) -> bool;
 
@@ -49,6 +61,8 @@ pub struct KnownRecord {
     pub at: Timestamp,
     /// The size of its file, from [`springline_model::record::attr::BYTES`].
     pub bytes: u64,
+    /// [`springline_model::record::attr::CID`].
+    pub cid: Option<String>,
 }
 
 /// The ledger could not be asked.
@@ -75,6 +89,14 @@ impl Known for NothingKnown {
 
     fn resyncs(&self, _: usize) -> Result<Vec<Uri>, KnownError> {
         Ok(Vec::new())
+    }
+
+    fn since(&self, _: &str) -> Result<Option<Rev>, KnownError> {
+        Ok(None)
+    }
+
+    fn record(&self, _: &Uri) -> Result<Option<Arc<Record>>, KnownError> {
+        Ok(None)
     }
 
     fn shows(&self, _: Epoch) -> bool {

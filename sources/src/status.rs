@@ -71,6 +71,9 @@ pub struct PartitionStatus {
     pub current_at: Option<Timestamp>,
     /// For a stream: when what was taken last happened; now less this is how far it is behind.
     pub event_at: Option<Timestamp>,
+    /// For a stream: messages that were received and are not yet sent on. (No host tells how many more it has: how far
+    /// one is behind it only the time of the last event shows.)
+    pub waiting: u64,
     /// What keeps it from following its upstream.
     pub error: Option<String>,
 }

@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod indigo;
+mod labelers;
 mod records;
 mod streams;
 mod world;

@@ -20,7 +20,7 @@ const LEDGER: &str = "ledger";
 
 pub(super) struct World {
     /// What runs the others.
-    _runtime: Runtime,
+    runtime: Runtime,
     pub(super) directory: Directory,
     pub(super) stream: Stream,
     pub(super) dir: TempDir,
@@ -32,7 +32,12 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (directory, stream) =
             runtime.block_on(async { (Directory::start().await, Stream::relay().await) });
-        Self { _runtime: runtime, directory, stream, dir: TempDir::new().unwrap() }
+        Self { runtime, directory, stream, dir: TempDir::new().unwrap() }
+    }
+
+    /// One more stream.
+    pub(super) fn another_stream(&self) -> Stream {
+        self.runtime.block_on(Stream::relay())
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -4,10 +4,11 @@ use super::{Row, get, put};
 use crate::{
     NodeName, Record, SourceId, Table, Timestamp, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
-    record::attr,
+    record::{REPOST, attr},
     text::display::head_line,
 };
 use serde::{Deserialize, Serialize};
+use std::iter;
 
 /// What a list shows of a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +21,8 @@ pub struct NoteMeta {
     pub author: Uri,
     /// The node it belongs to.
     pub node: Option<NodeName>,
-    /// Its title; of a record without one, the beginning of its text.
+    /// Its title; of a record without one, the beginning of its text, or of what describes its pictures, or their media
+    /// type.
     pub title: String,
     /// When it was last changed.
     pub at: Timestamp,
@@ -33,12 +35,15 @@ impl NoteMeta {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         let bytes = record.attrs.get(attr::BYTES).and_then(|bytes| bytes.parse().ok());
+        let shown = [attr::ALT, attr::MEDIA].into_iter().filter_map(|name| record.attrs.get(name));
+        let mut heads = iter::once(&record.text).chain(shown).map(|text| head_line(text));
+        let mut head = || heads.find(|head| !head.is_empty()).unwrap_or_default();
         Self {
             uri: record.uri.clone(),
             kind: record.kind.clone(),
             author: record.author.clone(),
             node: record.node.clone(),
-            title: if record.title.is_empty() { head_line(&record.text) } else { record.title.clone() },
+            title: if record.title.is_empty() { head() } else { record.title.clone() },
             at: record.at,
             bytes: bytes.unwrap_or(record.text.len() as u64),
         }
@@ -94,10 +99,19 @@ listing! {
 }
 
 listing! {
-    /// `author_notes`: an author's notes, the newest first. Key: (author, newest first, URI).
+    /// `author_notes`: an author's notes, and what they pass on (reposts, in whose place [`Self::said`] has nothing),
+    /// the newest first. Key: (author, newest first, URI).
     AuthorNoteRow(AuthorNotes): ;
     |row, key| key.text(row.note.author.as_str()).newest(row.note.at).text(row.note.uri.as_str());
     |_key| ()
+}
+
+impl AuthorNoteRow {
+    /// The note, if it says something itself.
+    #[must_use]
+    pub fn said(self) -> Option<NoteMeta> {
+        (self.note.kind != REPOST).then_some(self.note)
+    }
 }
 
 listing! {

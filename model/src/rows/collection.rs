@@ -2,7 +2,7 @@
 
 use super::{Row, get, put};
 use crate::{
-    Table, Timestamp,
+    Table, Timestamp, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
 };
 use serde::{Deserialize, Serialize};
@@ -60,5 +60,33 @@ impl Row for CollectionDayRow {
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
         Ok(Self { kind: key.text()?, day: key.newest()?, records: get(Self::TABLE, value)? })
+    }
+}
+
+/// `author_kinds`: how many records of a kind an author has. Key: (author, kind).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AuthorKindRow {
+    /// Whose.
+    pub author: Uri,
+    /// The kind.
+    pub kind: String,
+    /// Records.
+    pub records: u64,
+}
+
+impl Row for AuthorKindRow {
+    const TABLE: Table = Table::AuthorKinds;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.author.as_str()).text(&self.kind);
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&self.records, value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        Ok(Self { author: key.text()?.into(), kind: key.text()?, records: get(Self::TABLE, value)? })
     }
 }

@@ -17,7 +17,7 @@ pub use backlink::{BacklinkCountRow, BacklinkRow, LinkerRow};
 pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
 };
-pub use collection::{CollectionDayRow, CollectionRow};
+pub use collection::{AuthorKindRow, CollectionDayRow, CollectionRow};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use network::{
     ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,

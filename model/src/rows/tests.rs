@@ -44,6 +44,7 @@ proptest! {
         round_trip(&AuthorNoteRow { note: note.clone() });
         round_trip(&JournalRow { day: at, note: note.clone() });
         round_trip(&NodeRow { node: node.clone(), subnodes: number, authors: 1, links: 2, linkers: 3 });
+        round_trip(&AuthorKindRow { author: uri.clone(), kind: text.clone(), records: number });
         round_trip(&AuthorRow { author: uri.clone(), records: number, links: 2, bytes: 3 });
         round_trip(&SourceRow { source: SourceId::new(text.as_str()), kind: text.clone(), records: 1, links: 2, bytes: number });
         round_trip(&NotificationRow {

@@ -88,6 +88,10 @@ impl Analyzer {
         length += self.read_name(record);
         self.stream.push(GAP);
         length += self.read(&record.text, Part::Body, MAX_WORDS);
+        if let Some(alt) = record.attrs.get(attr::ALT) {
+            self.stream.push(GAP);
+            length += self.read(alt, Part::Body, MAX_WORDS);
+        }
         if let Some(path) = record.attrs.get(attr::RELATIVE) {
             self.stream.push(GAP);
             self.read(without_extension(path), Part::Path, MAX_TITLE_WORDS);

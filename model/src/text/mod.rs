@@ -5,7 +5,8 @@
 //!  Record ─► Analyzer ─┬─ title ─┐                     ┌─ w naive        words, with positions
 //!                      ├─ name   ├─► Segmenter ─► fold ┼─ s en connect   stems that differ from their word
 //!                      ├─ text   │   (runs, pairs)     ├─ a user:flancian, t todo, …   filters
-//!                      └─ path ──┘                     └─ *              every document
+//!                      ├─ alt    │                     └─ *              every document
+//!                      └─ path ──┘
 //! ```
 //!
 //! **Words.** A word is a run of letters, digits and their combining marks: everything else separates, so
@@ -25,8 +26,8 @@
 //! **Stems** (Snowball) come from the folded word, so that they are the same whether or not accents were typed.
 //! They live in a namespace of their own, by language, and only where they differ from the word.
 //!
-//! **Positions** count the words of the title, the name, the text and the path, with a gap between each, so that
-//! no phrase runs from one into the next. The name is the file's, where the title says something else; it counts
+//! **Positions** count the words of the title, the name, the text, what describes its pictures and the path, with a gap
+//! between each, so that no phrase runs from one into the next. Descriptions count as text. The name is the file's, where the title says something else; it counts
 //! as title. The path is there to be found by (`journal 2021`) and weighs nothing.
 //!
 //! **Links** are filters: the pages that a record links to, their hosts, and whom it names.

@@ -219,6 +219,9 @@ fn naive(record: &Record) -> BTreeMap<Vec<u8>, (u32, u32, Vec<u32>)> {
         add(name, 1, 0);
     }
     add(&record.text, 0, 1);
+    if let Some(alt) = record.attrs.get(attr::ALT) {
+        add(alt, 0, 1);
+    }
     if let Some(path) = path {
         add(path, 0, 0);
     }
@@ -256,6 +259,9 @@ proptest! {
             record.langs = vec![lang.to_owned()];
             if path.len() % 2 == 0 {
                 record.attrs.insert(attr::RELATIVE.into(), format!("{path}/{title}x.md"));
+            }
+            if body.len() % 2 == 0 {
+                record.attrs.insert(attr::ALT.into(), path.clone());
             }
             let row = analyzer.analyse(&record, &SourceId::new("s"));
             let expected = naive(&record);

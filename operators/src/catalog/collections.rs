@@ -1,7 +1,8 @@
 //! How much there is of each kind of record: all in all, by author, by day.
 //!
 //! ```text
-//!  records ─► (kind, author) ──by both──► first or last of an author? ─► (kind, ±records, ±authors) ─by kind─► rows
+//!  records ─► (kind, author) ──by both──┬─ how many are they now? ──────────────────────────────────────────► rows
+//!          │                            └─ first or last of an author? ─► (kind, ±records, ±authors) ─by kind─► rows
 //!          └► (kind, day), summed on the worker ──by kind and day──────────────────────────────────────────► rows
 //! ```
 //!
@@ -18,45 +19,52 @@ use crate::{
 use differential_dataflow::{Hashable, consolidation::consolidate};
 use foldhash::fast::RandomState;
 use springline_model::{
-    Timestamp, UriId,
-    rows::{CollectionDayRow, CollectionRow},
+    Timestamp, Uri, UriId,
+    rows::{AuthorKindRow, CollectionDayRow, CollectionRow},
 };
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// A row a kind.
-pub(super) fn collections(records: Records<'_>) -> Rows<'_, CollectionRow> {
+/// What a tick changes for a kind.
+#[derive(Clone)]
+enum Change {
+    /// How many records of it an author has.
+    OfAuthor(AuthorKindRow),
+    /// How many records and authors there are more, or fewer.
+    OfAll((String, Size)),
+}
+
+/// A row a kind, and a row an author and kind.
+pub(super) fn collections(records: Records<'_>) -> (Rows<'_, CollectionRow>, Rows<'_, AuthorKindRow>) {
     let parts = records.map(|visible| {
         let kind: Arc<str> = visible.record.kind.as_str().into();
-        (kind, visible.record.author.id())
+        (kind, visible.record.author.clone())
     });
-    let pact = routed(|(kind, author): &(Arc<str>, UriId)| author.route() ^ kind.hashed());
+    let pact = routed(|(kind, author): &(Arc<str>, Uri)| author.id().route() ^ kind.hashed());
     let mut kinds: HashMap<Arc<str>, HashMap<UriId, i64, RandomState>> = HashMap::new();
-    let sums = per_tick(parts, pact, "CollectionAuthors", move |changes: Changes<_>, out| {
+    let changes = per_tick(parts, pact, "CollectionAuthors", move |changes: Changes<_>, out| {
         let mut sums: BTreeMap<Arc<str>, [i64; 2]> = BTreeMap::new();
         let mut changes: Vec<_> = changes.collect();
         consolidate(&mut changes);
         for ((kind, author), diff) in changes {
-            let diff = diff as i64;
             let authors = kinds.entry(kind.clone()).or_default();
-            let sum = sums.entry(kind).or_default();
-            sum[0] += diff;
-            match authors.entry(author) {
-                Entry::Vacant(new) => {
-                    new.insert(diff);
-                    sum[1] += 1;
-                }
-                Entry::Occupied(mut known) => {
-                    *known.get_mut() += diff;
-                    if *known.get() == 0 {
-                        known.remove();
-                        sum[1] -= 1;
-                    }
-                }
+            let was = authors.get(&author.id()).copied().unwrap_or_default();
+            let is = was + diff as i64;
+            match is {
+                0 => authors.remove(&author.id()),
+                is => authors.insert(author.id(), is),
+            };
+            let sum = sums.entry(kind.clone()).or_default();
+            sum[0] += is - was;
+            sum[1] += i64::from(is != 0) - i64::from(was != 0);
+            for (records, diff) in [(was, -1), (is, 1)].into_iter().filter(|(records, _)| *records != 0) {
+                let (author, kind) = (author.clone(), kind.to_string());
+                let row = AuthorKindRow { author, kind, records: records.cast_unsigned() };
+                out.change(Change::OfAuthor(row), diff);
             }
         }
         for (kind, sum) in sums {
@@ -64,14 +72,23 @@ pub(super) fn collections(records: Records<'_>) -> Rows<'_, CollectionRow> {
                 kinds.remove(&kind);
             }
             let [records, authors] = sum.map(i64::cast_unsigned);
-            out.insert((kind.to_string(), Size([records, authors, 0])));
+            out.insert(Change::OfAll((kind.to_string(), Size([records, authors, 0]))));
         }
     });
-    sizes(sums, "Collections", |kind, [records, authors, _]| CollectionRow {
+    let of_authors = changes.clone().flat_map(|change| match change {
+        Change::OfAuthor(row) => Some(row),
+        Change::OfAll(_) => None,
+    });
+    let sums = changes.flat_map(|change| match change {
+        Change::OfAll(sum) => Some(sum),
+        Change::OfAuthor(_) => None,
+    });
+    let of_all = sizes(sums, "Collections", |kind, [records, authors, _]| CollectionRow {
         kind: kind.clone(),
         records,
         authors,
-    })
+    });
+    (of_all, of_authors)
 }
 
 /// A row a kind and day.

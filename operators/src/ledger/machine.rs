@@ -88,7 +88,7 @@ impl Machine {
         let mut after = before.clone();
         let mut turns: BTreeMap<Uri, Turn> = BTreeMap::new();
         let (mut labels, mut issued) = (Vec::new(), Vec::new());
-        let mut purged = false;
+        let (mut purged, mut whole) = (false, None);
         for (arrival, (source, body)) in events.into_iter().enumerate() {
             match body {
                 EventBody::Put { rev, record } => {
@@ -132,12 +132,14 @@ impl Machine {
                     issued.extend(number.map(|seq| IssuedRow { seq, label: (*label).clone() }));
                     labels.push(*label);
                 }
-                body => {
-                    if after.hear(&body) == Verdict::Purge {
+                body => match after.hear(&body) {
+                    Verdict::Keep => {}
+                    Verdict::Purge => {
                         purged = true;
                         turns.values_mut().for_each(|turn| turn.version = None);
                     }
-                }
+                    Verdict::Whole(rev) => whole = whole.max(Some(rev)),
+                },
             }
         }
         let subjects: BTreeSet<Uri> =
@@ -148,7 +150,7 @@ impl Machine {
         after.count_labels(&labelled);
         let flips = before.is_hidden() != after.is_hidden();
         let mut olds: BTreeMap<Uri, Option<RecordRow>> = BTreeMap::new();
-        if flips || purged {
+        if flips || purged || whole.is_some() {
             for row in self.owned(authority)? {
                 olds.insert(row.record.uri.clone(), Some(row));
             }
@@ -196,6 +198,8 @@ impl Machine {
                 }
                 _ => kept,
             };
+            // Put while the copy was on its way, and deleted before it was made: nobody else will say so.
+            let new = new.filter(|row| whole.is_none_or(|whole| row.rev >= whole));
             self.0.set(old, new.clone());
             news.insert(uri, new);
         }

@@ -26,7 +26,8 @@
 //!    repository is stale, even if nothing is left of what superseded it. So deliveries may be repeated and replayed
 //!    at will, as long as those of one repository keep their order.
 //! 6. A repository that is being fetched as a whole merges with what arrives meanwhile by version: deletes are
-//!    remembered (`tombs`) until it has been fetched. A commit that does not follow the one before leaves the
+//!    remembered (`tombs`) until it has been fetched. The copy names every record that it has with its own version; at
+//!    its end what is older was not in it, and is gone, even if it came after the copy was compared. A commit that does not follow the one before leaves the
 //!    repository desynchronized (`resyncs`): somebody has to fetch it.
 //! 7. Of a labeler's labels of one value on one subject the one made last counts.
 //!
@@ -39,6 +40,8 @@
 //! * Outside of repositories a deleted record leaves no trace, so neither does its rev: an older put that arrives
 //!   *after* the tick of the delete brings the record back until the delete is delivered again. Sources resume from
 //!   positions that were committed with the data, in order, so the delete follows in the same replay.
+//! * One copy of a repository at a time: of two that overlap the second one's records may come while nobody waits for
+//!   them, and be taken for missing at its end, until it is fetched again.
 //! * The events of one authority should come through one worker: between workers there is no order of arrival.
 //! * Account and repository rows stay after their authority is shown again: their revs tell stale events from new
 //!   ones.

@@ -14,6 +14,8 @@ pub(super) enum Verdict {
     Keep,
     /// It is gone for good.
     Purge,
+    /// Its repository is whole as of this version: what is older than that and was not named by the copy is gone.
+    Whole(Rev),
 }
 
 /// An authority's rows. Only those on the AT Protocol network have a repository.
@@ -94,10 +96,8 @@ impl Standing {
                 if status == Hosting::Deleted { Verdict::Purge } else { Verdict::Keep }
             }
             EventBody::Repo { rev, data, news, .. } => {
-                if let Some(repo) = self.repo() {
-                    news_of(repo, rev, data, news);
-                }
-                Verdict::Keep
+                let is_whole = self.repo().is_some_and(|repo| news_of(repo, rev, data, news));
+                if is_whole { Verdict::Whole(rev) } else { Verdict::Keep }
             }
             _ => Verdict::Keep,
         }
@@ -143,13 +143,15 @@ fn open(repo: &mut RepoRow) {
     repo.desynchronized.get_or_insert(repo.rev);
 }
 
-/// Continuity as in Sync 1.1: a commit that does not follow what is here shows that one was missed.
-fn news_of(repo: &mut RepoRow, rev: Rev, data: springline_model::TreeRoot, news: RepoNews) {
+/// Continuity as in Sync 1.1: a commit that does not follow what is here shows that one was missed. Whether this was
+/// the end of a copy of the whole.
+fn news_of(repo: &mut RepoRow, rev: Rev, data: springline_model::TreeRoot, news: RepoNews) -> bool {
+    let was_open = repo.desynchronized.is_some();
     match news {
         RepoNews::Fetching => open(repo),
         RepoNews::Fetched => {
             if repo.desynchronized.is_some_and(|since| rev < since) {
-                return; // a copy that is older than what is here: it settles nothing
+                return false; // a copy that is older than what is here: it settles nothing
             }
             repo.desynchronized = None;
             if rev >= repo.rev {
@@ -168,7 +170,7 @@ fn news_of(repo: &mut RepoRow, rev: Rev, data: springline_model::TreeRoot, news:
         }
         RepoNews::Commit { since, prev } => {
             if rev < repo.rev || (rev == repo.rev && repo.data == Some(data)) {
-                return;
+                return false;
             }
             let follows = match (repo.data, prev) {
                 (Some(known), Some(prev)) => known == prev,
@@ -182,4 +184,5 @@ fn news_of(repo: &mut RepoRow, rev: Rev, data: springline_model::TreeRoot, news:
             (repo.rev, repo.data) = (rev, Some(data));
         }
     }
+    was_open && news == RepoNews::Fetched
 }

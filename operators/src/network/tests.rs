@@ -2,14 +2,17 @@
 
 use super::{HotConfig, hot, interactions, replies};
 use crate::{
-    Visible, linkers, notifications,
+    Visible, linkers, listings, notifications,
     testing::{Edit, TestRecord, check, check_clocked},
     totals,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use springline_model::{
     Record, SourceId, Timestamp, Uri,
-    rows::{CollectionDayRow, CollectionRow, HotRow, LinkerRow, NotificationRow, Order, Reason},
+    rows::{
+        AuthorKindRow, AuthorNoteRow, CollectionDayRow, CollectionRow, HotRow, LatestRow, LinkerRow,
+        NoteMeta, NotificationRow, Order, Reason,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -259,6 +262,18 @@ proptest! {
             };
             kinds.into_iter().map(row).collect()
         });
+        check(&history, |records| totals(records).author_kinds, |state| {
+            let mut kinds: BTreeMap<(&Uri, &str), u64> = BTreeMap::new();
+            for Visible { record, .. } in state {
+                *kinds.entry((&record.author, &record.kind)).or_default() += 1;
+            }
+            let row = |((author, kind), records): ((&Uri, &str), u64)| AuthorKindRow {
+                author: author.clone(),
+                kind: kind.to_owned(),
+                records,
+            };
+            kinds.into_iter().map(row).collect()
+        });
         check(&history, |records| totals(records).days, |state| {
             let mut days: BTreeMap<(&str, i64), u64> = BTreeMap::new();
             for visible in state {
@@ -270,6 +285,21 @@ proptest! {
                 records,
             };
             days.into_iter().map(row).collect()
+        });
+    }
+
+    #[test]
+    fn reposts_stand_among_what_their_authors_say_and_nowhere_else(history in history()) {
+        let notes = |state: &State, kinds: &[&str]| {
+            let of_kinds = state.iter().filter(|visible| kinds.contains(&visible.record.kind.as_str()));
+            of_kinds.map(|visible| NoteMeta::of(&visible.record)).collect::<Vec<_>>()
+        };
+        check(&history, |records| listings(records).author_notes, |state| {
+            let notes = notes(state, &["app.bsky.feed.post", "app.bsky.feed.repost"]);
+            notes.into_iter().map(|note| AuthorNoteRow { note }).collect()
+        });
+        check(&history, |records| listings(records).latest, |state| {
+            notes(state, &["app.bsky.feed.post"]).into_iter().map(|note| LatestRow { note }).collect()
         });
     }
 

@@ -1,13 +1,15 @@
 //! What is committed, as the ledger operator and the sources may ask for it: both read the store.
 
 use springline_model::{
-    Epoch, Partition, Position, Row, SourceId, Table, Uri,
-    key::text_prefix,
-    rows::{QuarantineRow, RecordRow, ResyncRow},
+    Epoch, Partition, Position, Record, Rev, Row, SourceId, Table, Uri,
+    key::{text_key, text_prefix},
+    record::attr,
+    rows::{QuarantineRow, RecordRow, RepoRow, ResyncRow},
 };
 use springline_operators::{Committed, LookupError};
 use springline_sinks::views::{ReadError, Reader, Scan, Views};
 use springline_sources::{Known, KnownError, KnownRecord};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 const PAGE: usize = 512;
@@ -113,12 +115,13 @@ impl Known for StoreKnown {
     fn records(&self, authority: &str) -> Result<Vec<KnownRecord>, KnownError> {
         let mut records = Vec::new();
         owned::<RecordRow>(&self.0.reader(), authority, &mut |row| {
-            let bytes = row.record.attrs.get(springline_model::record::attr::BYTES);
+            let bytes = row.record.attrs.get(attr::BYTES);
             records.push(KnownRecord {
                 uri: row.record.uri.clone(),
                 rev: row.rev,
                 at: row.record.at,
                 bytes: bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
+                cid: row.record.attrs.get(attr::CID).cloned(),
             });
         })
         .map_err(known)?;
@@ -129,6 +132,16 @@ impl Known for StoreKnown {
         let scan = Scan { limit, ..Scan::default() };
         let rows = self.0.reader().read(|snapshot| snapshot.scan::<ResyncRow>(&scan)).map_err(known)?;
         Ok(rows.into_iter().map(|row| row.authority).collect())
+    }
+
+    fn since(&self, authority: &str) -> Result<Option<Rev>, KnownError> {
+        let read = self.0.reader().read(|snapshot| snapshot.get::<RepoRow>(&text_key(authority)));
+        Ok(read.map_err(known)?.and_then(|repo| repo.desynchronized))
+    }
+
+    fn record(&self, uri: &Uri) -> Result<Option<Arc<Record>>, KnownError> {
+        let read = self.0.reader().read(|snapshot| snapshot.record(uri));
+        Ok(read.map_err(known)?.map(|row| row.record))
     }
 
     fn shows(&self, epoch: Epoch) -> bool {

@@ -181,7 +181,7 @@ fn notes_by(reading: &Reading<'_>, user: &str) -> Result<(String, Vec<NoteMeta>)
         return Err(Problem::not_found("nobody by this name wrote anything that is here"));
     }
     let rows: Vec<AuthorNoteRow> = read::first(reading, key, MAX_EXAMINED)?;
-    Ok((links::author(&author), rows.into_iter().map(|row| row.note).collect()))
+    Ok((links::author(&author), rows.into_iter().filter_map(AuthorNoteRow::said).collect()))
 }
 
 /// The newest notes of all.

@@ -18,7 +18,7 @@ use serde_json::Value;
 use springline_model::{
     AccountStatus, Identity, Uri,
     record::attr,
-    rows::{AccountRow, AuthorRow, IdentityRow, RepoRow},
+    rows::{AccountRow, AuthorRow, RepoRow},
 };
 use springline_sinks::Snapshot;
 
@@ -90,7 +90,7 @@ fn actor(reading: &Reading<'_>, params: ActorParams) -> Result<Actor, Problem> {
     }
     let key = list::key(&[did.as_str()]);
     let authority = format!("at://{did}/");
-    let identity = snapshot.get(&key)?.map(|IdentityRow(identity)| identity);
+    let identity = names::identity(snapshot, &did)?;
     let repo: Option<RepoRow> = snapshot.get(&list::key(&[&authority]))?;
     if let Some(why) = hidden(snapshot, &authority, repo.as_ref())? {
         return Err(Problem::not_found(format!("`{asked}` is not shown: {why}")));
@@ -98,10 +98,8 @@ fn actor(reading: &Reading<'_>, params: ActorParams) -> Result<Actor, Problem> {
     if identity.is_none() && repo.is_none() && snapshot.get::<AuthorRow>(&key)?.is_none() {
         return Err(Problem::not_found(format!("this server has not seen `{asked}`")));
     }
-    if identity.is_none() {
-        reading.state.control.meet(&did);
-    }
-    let (handle, pds, resolved) = identity.map_or((None, None, None), |identity| {
+    // Looked up for the next time, if it is to be shown.
+    let (handle, pds, resolved) = reading.identity(&did)?.map_or((None, None, None), |identity| {
         let Identity { handle, pds, at, .. } = identity;
         (handle, pds, Some(Time(at)))
     });

@@ -114,7 +114,7 @@ fn notes(reading: &Reading<'_>, params: NotesParams) -> Result<Page<Note>, Probl
         limit: params.limit,
         cursor: params.cursor.as_deref(),
     };
-    list.page(reading, |row: AuthorNoteRow| Some(row.note.into()))
+    list.page(reading, |row: AuthorNoteRow| row.said().map(Note::from))
 }
 
 fn known(reading: &Reading<'_>, author: &Uri) -> Result<AuthorRow, Problem> {

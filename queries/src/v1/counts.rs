@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Uri,
     key::KeyWriter,
-    rows::{AuthorRow, BacklinkCountRow},
+    rows::{AuthorKindRow, AuthorRow, BacklinkCountRow},
 };
 use springline_sinks::Snapshot;
 
 /// The kind of a post.
 pub(crate) const POST: &str = "app.bsky.feed.post";
+/// The kind of a follow.
+const FOLLOW: &str = "app.bsky.graph.follow";
 /// Where an answer names what it answers to.
 pub(crate) const PARENT: &str = ".reply.parent.uri";
 
@@ -30,8 +32,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 /// How much is done to a record or an account.
 ///
 /// For a record `likes`, `reposts` (people who did), `replies` and `quotes` (posts that do); for an account `followers`
-/// and `records` (of any kind, its own, that are here). Only what is visible counts. How many accounts it follows and
-/// how many posts it has are not told: no view holds that.
+/// and, of what it has here itself, `follows`, `posts` and `records` (of any kind). Only what is visible counts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CountsParams {
@@ -80,6 +81,10 @@ pub struct RecordCounts {
 pub struct AccountCounts {
     /// Accounts that follow it.
     pub followers: u64,
+    /// Its own follows that are here.
+    pub follows: u64,
+    /// Its own posts that are here, answers included.
+    pub posts: u64,
     /// Its own records of any kind that are here.
     pub records: u64,
 }
@@ -116,8 +121,13 @@ pub fn of_record(snapshot: &Snapshot<'_>, uri: &Uri) -> Result<RecordCounts, Pro
 /// The store can't be read.
 pub fn of_account(snapshot: &Snapshot<'_>, did: &Uri) -> Result<AccountCounts, Problem> {
     let author: Option<AuthorRow> = snapshot.get(&list::key(&[did.as_str()]))?;
-    let (_, followers) = group(snapshot, did, "app.bsky.graph.follow", ".subject")?;
-    Ok(AccountCounts { followers, records: author.map_or(0, |author| author.records) })
+    let (_, followers) = group(snapshot, did, FOLLOW, ".subject")?;
+    let of_kind = |kind: &str| {
+        let row: Option<AuthorKindRow> = snapshot.get(&list::key(&[did.as_str(), kind]))?;
+        Ok::<u64, Problem>(row.map_or(0, |row| row.records))
+    };
+    let (follows, posts) = (of_kind(FOLLOW)?, of_kind(POST)?);
+    Ok(AccountCounts { followers, follows, posts, records: author.map_or(0, |author| author.records) })
 }
 
 /// How many records link to a target from one place, and how many accounts.

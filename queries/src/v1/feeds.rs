@@ -4,8 +4,8 @@ use super::{
     counts::POST,
     list::{self, List},
     names,
-    posts::Post,
-    search,
+    posts::{Post, Reason},
+    records, search,
 };
 use crate::{
     answer::Reading,
@@ -15,8 +15,13 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use springline_model::rows::{AuthorNoteRow, HotRow, LatestRow, NoteMeta, Order};
+use springline_model::{
+    Record,
+    record::REPOST,
+    rows::{AuthorNoteRow, HotRow, LatestRow, NoteMeta, Order, RecordRow},
+};
 use springline_sinks::search::query::Mode;
+use std::sync::Arc;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -26,9 +31,9 @@ pub(crate) fn routes(routes: &mut Routes) {
 
 /// Posts: of somebody, of everybody, of a tag, or those that matter now.
 ///
-/// `author` (with `actor`): what an account says, the newest first. `latest`: what anybody says. `tag` (with `tag`): what
+/// `author` (with `actor`): what an account says and passes on (with a `reason`), the newest first. `latest`: what anybody says. `tag` (with `tag`): what
 /// is tagged so, the newest first. `trending`: what is liked, passed on, answered and quoted most in a `window`; this one
-/// ends after the best few hundred. What has neither title nor text (a post that is only an image) is not listed. A page
+/// ends after the best few hundred. What neither says nor shows anything is not listed. A page
 /// may hold fewer posts than asked for and still have a next one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,7 +115,10 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
             let who = names::person(reading.snapshot, "actor", &given("actor", &params.actor)?)?;
             let scope = ["author", who.as_str(), &kind, &lang];
             let prefix = list::key(&[who.as_str()]);
-            listed(&params, &scope, prefix).page(reading, |row: AuthorNoteRow| is_asked_for(row.note))?
+            let is_asked_for = |row: AuthorNoteRow| {
+                (row.note.kind == kind || row.note.kind == REPOST).then_some(row.note.uri)
+            };
+            listed(&params, &scope, prefix).page(reading, is_asked_for)?
         }
         Feed::Latest => {
             let scope = ["latest", &kind, &lang];
@@ -134,10 +142,20 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
     let mut items = Vec::with_capacity(page.items.len());
     for uri in &page.items {
         // It may be seen: it comes from a view.
-        let Some(row) = reading.snapshot.record(uri)? else { continue };
-        if row.record.kind == kind && (lang.is_empty() || row.record.langs.contains(&lang)) {
-            items.push(Post::of(reading.snapshot, &row.record)?);
+        let Some(RecordRow { record: listed, .. }) = reading.snapshot.record(uri)? else { continue };
+        let record = match listed.passes_on() {
+            None => Some(listed.clone()),
+            // But what it passes on comes from nowhere.
+            Some(subject) => records::visible(reading.snapshot, subject)?.map(|row| row.record),
+        };
+        let is_asked_for =
+            |record: &Arc<Record>| record.kind == kind && (lang.is_empty() || record.langs.contains(&lang));
+        let Some(record) = record.filter(is_asked_for) else { continue };
+        let mut post = Post::of(reading, &record)?;
+        if listed.uri != record.uri {
+            post.reason = Some(Reason::of_repost(reading, &listed)?);
         }
+        items.push(post);
     }
     Ok(Page { epoch: page.epoch, items, next: page.next })
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{answer::Reading, problem::Problem};
 use springline_model::{
-    NodeName, Timestamp, Uri,
+    Identity, NodeName, Timestamp, Uri,
     rows::{AuthorRow, HandleRow, IdentityRow},
     uri::MAX_URI_BYTES,
 };
@@ -138,13 +138,21 @@ pub fn did_of(snapshot: &Snapshot<'_>, handle: &str) -> Result<Option<Uri>, Prob
     Ok(None)
 }
 
-/// The handle of an account, as far as it is known.
+/// The handle of an account, as far as it is known. Answers that show it ask [`Reading::handle`].
 ///
 /// # Errors
 /// The store can't be read.
 pub fn handle_of(snapshot: &Snapshot<'_>, did: &Uri) -> Result<Option<String>, Problem> {
+    Ok(identity(snapshot, did)?.and_then(|identity| identity.handle))
+}
+
+/// Who an account is, as far as it is known. Answers that show it ask [`Reading::identity`].
+///
+/// # Errors
+/// The store can't be read.
+pub fn identity(snapshot: &Snapshot<'_>, did: &Uri) -> Result<Option<Identity>, Problem> {
     let row: Option<IdentityRow> = snapshot.get(&list::key(&[did.as_str()]))?;
-    Ok(row.and_then(|IdentityRow(identity)| identity.handle))
+    Ok(row.map(|IdentityRow(identity)| identity))
 }
 
 /// A day as `2026-08-19`: its midnight in UTC.

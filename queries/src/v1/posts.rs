@@ -2,10 +2,10 @@
 
 use super::{
     counts::{self, PARENT, RecordCounts},
-    list, names,
+    list,
     shape::Time,
 };
-use crate::problem::Problem;
+use crate::{answer::Reading, problem::Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 use springline_model::{Record, Uri, record::attr, rows::LabelRow, text::display};
@@ -43,6 +43,12 @@ pub struct Post {
     /// There is more text: `/v1/records` has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
+    /// The media type of what it shows: of its first picture, or of its video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<String>,
+    /// What describes its pictures, as its author has written it, one paragraph each; as the text is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alt: Option<String>,
     /// Its languages, ISO 639-1.
     pub langs: Vec<String>,
     /// Its tags, without `#`.
@@ -55,6 +61,52 @@ pub struct Post {
     pub counts: RecordCounts,
     /// Labels in force on it.
     pub labels: Vec<LabelShown>,
+    /// Why it stands in a feed, if not because its author said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// Why a post stands in the feed of somebody else.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Reason {
+    /// What they did.
+    pub kind: ReasonKind,
+    /// Who.
+    #[schemars(with = "String")]
+    pub by: Uri,
+    /// Their handle, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// When, by the record's own time, but not later than it was seen.
+    pub at: Time,
+    /// The record that says so.
+    #[schemars(with = "String")]
+    pub uri: Uri,
+}
+
+/// What puts a post into the feed of somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ReasonKind {
+    /// They passed it on.
+    Repost,
+}
+
+impl Reason {
+    /// Of a record that passes another one on.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn of_repost(reading: &Reading<'_>, repost: &Record) -> Result<Self, Problem> {
+        Ok(Self {
+            kind: ReasonKind::Repost,
+            handle: reading.handle(&repost.author)?,
+            by: repost.author.clone(),
+            at: Time(repost.at),
+            uri: repost.uri.clone(),
+        })
+    }
 }
 
 /// What somebody says of an account or a record without owning it.
@@ -77,10 +129,11 @@ impl Post {
     ///
     /// # Errors
     /// The store can't be read.
-    pub fn of(snapshot: &Snapshot<'_>, record: &Record) -> Result<Self, Problem> {
+    pub fn of(reading: &Reading<'_>, record: &Record) -> Result<Self, Problem> {
+        let snapshot = reading.snapshot;
         let cid = record.attrs.get(attr::CID).cloned();
         Ok(Self {
-            handle: names::handle_of(snapshot, &record.author)?,
+            handle: reading.handle(&record.author)?,
             counts: counts::of_record(snapshot, &record.uri)?,
             labels: labels(snapshot, &record.uri, cid.as_deref())?,
             answers: parent(record).cloned(),
@@ -92,8 +145,11 @@ impl Post {
             title: readable(&record.title, MAX_TEXT_BYTES),
             text: readable(&record.text, MAX_TEXT_BYTES),
             cut: record.text.len() > MAX_TEXT_BYTES,
+            media: record.attrs.get(attr::MEDIA).cloned(),
+            alt: record.attrs.get(attr::ALT).map(|alt| readable(alt, MAX_TEXT_BYTES)),
             langs: record.langs.clone(),
             tags: record.tags.clone(),
+            reason: None,
         })
     }
 }

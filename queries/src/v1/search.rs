@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     NodeName, Uri,
     key::{DecodeError, KeyReader, KeyWriter},
+    record::attr,
     text::term::Filter,
 };
 use springline_sinks::search::{
@@ -124,6 +125,9 @@ pub struct Hit {
     pub snippet_html: String,
     /// What matches, as ranges of bytes of `snippet`.
     pub marks: Vec<[usize; 2]>,
+    /// The piece is not of its text, but of what describes its pictures.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_alt: bool,
 }
 
 fn search(reading: &Reading<'_>, params: SearchParams) -> Result<Hits, Problem> {
@@ -184,7 +188,13 @@ pub(crate) fn found(
     let snapshot = reading.snapshot;
     let after = Listing::Search.resume(scope, cursor)?.map(|key| place(&key)).transpose();
     let after = after.map_err(|error| Problem::internal("reading a cursor of ours", &error))?;
-    let text_of = |uri: &Uri| snapshot.record(uri).ok().flatten().map(|row| row.record.text.clone());
+    let text_of = |uri: &Uri| {
+        let record = snapshot.record(uri).ok().flatten()?.record;
+        Some(match record.attrs.get(attr::ALT) {
+            None => record.text.clone(),
+            Some(alt) => format!("{}\n\n{alt}", record.text),
+        })
+    };
     let page = query::Page { after, limit };
     let hits = snapshot.search()?.search(query, &page, &text_of).map_err(|error| match error {
         SearchError::Query(error) => refused(error),
@@ -223,7 +233,12 @@ fn show(reading: &Reading<'_>, highlighter: &Highlighter, hit: &query::Hit) -> R
     // Index and records are of one epoch: a hit without a record would be damage, which is told of elsewhere.
     let Some(row) = reading.snapshot.record(&hit.uri)? else { return Ok(None) };
     let record = row.record;
-    let Snippet { text: snippet, marks, .. } = highlighter.snippet(&record.text);
+    let in_text = highlighter.snippet(&record.text);
+    let alt = record.attrs.get(attr::ALT).filter(|_| in_text.marks.is_empty());
+    let in_alt = alt.map(|alt| highlighter.snippet(alt));
+    let in_alt = in_alt.filter(|found| !found.marks.is_empty() || record.text.is_empty());
+    let (is_alt, found) = (in_alt.is_some(), in_alt.unwrap_or(in_text));
+    let Snippet { text: snippet, marks, .. } = found;
     Ok(Some(Hit {
         uri: record.uri.clone(),
         kind: record.kind.clone(),
@@ -236,6 +251,7 @@ fn show(reading: &Reading<'_>, highlighter: &Highlighter, hit: &query::Hit) -> R
         snippet_html: marked(&snippet, &marks),
         marks: marks.iter().map(|mark| [mark.start, mark.end]).collect(),
         snippet,
+        is_alt,
     }))
 }
 

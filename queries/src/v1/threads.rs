@@ -163,7 +163,7 @@ fn thread(reading: &Reading<'_>, params: ThreadParams) -> Result<Thread, Problem
     {
         let record = records::visible(snapshot, &uri)?.map(|row| row.record);
         above = record.as_deref().and_then(parent).cloned();
-        parents.push(found(snapshot, uri, record.as_deref())?);
+        parents.push(found(reading, uri, record.as_deref())?);
     }
     parents.reverse();
 
@@ -177,7 +177,7 @@ fn thread(reading: &Reading<'_>, params: ThreadParams) -> Result<Thread, Problem
         for row in children.rows.into_iter().filter(|row| seen.insert(row.source.clone())) {
             // It may be seen: it comes from a view.
             let Some(child) = snapshot.record(&row.source)? else { continue };
-            let post = Post::of(snapshot, &child.record)?;
+            let post = Post::of(reading, &child.record)?;
             waiting.push_back((row.source, Some(answers.len())));
             answers.push(Answer { depth: depth + 1, post, truncated: false, more: None });
         }
@@ -194,18 +194,18 @@ fn thread(reading: &Reading<'_>, params: ThreadParams) -> Result<Thread, Problem
         let asked = names::shown(uri.as_str());
         return Err(Problem::not_found(format!("there is no record `{asked}` (or not any more)")));
     }
-    let record = found(snapshot, uri, record.as_deref())?;
+    let record = found(reading, uri, record.as_deref())?;
     let (epoch, more_parents) = (snapshot.epoch().0, above.is_some());
     Ok(Thread { epoch, parents, more_parents, record, truncated, more, answers })
 }
 
 fn found(
-    snapshot: &Snapshot<'_>,
+    reading: &Reading<'_>,
     uri: Uri,
     record: Option<&springline_model::Record>,
 ) -> Result<Found, Problem> {
     match record {
-        Some(record) => Ok(Found::Post(Box::new(Post::of(snapshot, record)?))),
+        Some(record) => Ok(Found::Post(Box::new(Post::of(reading, record)?))),
         None => Ok(Found::Missing { uri, missing: true }),
     }
 }

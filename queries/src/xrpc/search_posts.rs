@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use springline_model::{Record, Timestamp, Uri, record::attr};
-use springline_sinks::{Snapshot, search::query::Mode};
+use springline_sinks::search::query::Mode;
 
 /// The longest record that is shown as it is; posts have a tenth of that.
 const MAX_RECORD_BYTES: usize = 64 * 1024;
@@ -168,7 +168,7 @@ fn search_posts(reading: &Reading<'_>, params: SearchPostsParams) -> Result<Foun
     for hit in &found.hits.hits {
         // It may be seen: it comes from a view.
         if let Some(row) = reading.snapshot.record(&hit.uri)? {
-            posts.push(post(reading.snapshot, &row.record)?);
+            posts.push(post(reading, &row.record)?);
         }
     }
     Ok(FoundPosts { posts, hits_total: found.hits.total, cursor: found.next })
@@ -208,7 +208,8 @@ fn filters(reading: &Reading<'_>, params: &SearchPostsParams) -> Result<String, 
     Ok(filters.join(" "))
 }
 
-fn post(snapshot: &Snapshot<'_>, record: &Record) -> Result<PostView, Problem> {
+fn post(reading: &Reading<'_>, record: &Record) -> Result<PostView, Problem> {
+    let snapshot = reading.snapshot;
     let cid = record.attrs.get(attr::CID).cloned().unwrap_or_default();
     let labels = posts::labels(snapshot, &record.uri, Some(&cid))?.into_iter().map(|label| LabelView {
         src: label.src,
@@ -219,7 +220,7 @@ fn post(snapshot: &Snapshot<'_>, record: &Record) -> Result<PostView, Problem> {
     });
     let labels = labels.collect();
     let counts = counts::of_record(snapshot, &record.uri)?;
-    let handle = names::handle_of(snapshot, &record.author)?;
+    let handle = reading.handle(&record.author)?;
     let json = record.attrs.get(attr::RECORD).filter(|json| json.len() <= MAX_RECORD_BYTES);
     let whole = json.and_then(|json| serde_json::from_str(json).ok());
     Ok(PostView {

@@ -1,12 +1,12 @@
 //! Counts, feeds and accounts of the network.
 
 use crate::support::{
-    Site, State,
-    network::{did, label, post, post_uri, record},
+    Got, Site, State, link,
+    network::{did, label, post, post_uri, record, reply},
     shown,
 };
 use serde_json::{Value, json};
-use springline_model::{Hosting, Record, rows::Order};
+use springline_model::{Hosting, Record, Timestamp, Uri, record::attr, rows::Order};
 
 fn count(state: &State, kind: &str, path: &str, target: &str) -> u64 {
     let links = |record: &&Record| {
@@ -36,15 +36,20 @@ async fn counts() {
     assert_eq!(got, expected);
     assert_eq!((&got["likes"], &got["replies"]), (&json!(3), &json!(2)));
     let followers = count(&state, "app.bsky.graph.follow", ".subject", &did("alice"));
-    let records = shown(&state).filter(|record| record.author.as_str() == did("alice")).count();
+    let own = |kind: &str| {
+        let is_own =
+            |record: &&Record| record.author.as_str() == did("alice") && record.kind.starts_with(kind);
+        shown(&state).filter(is_own).count()
+    };
+    let expected = json!({
+        "epoch": 2, "uri": did("alice"), "followers": followers, "records": own(""),
+        "follows": own("app.bsky.graph.follow"), "posts": own("app.bsky.feed.post"),
+    });
     for who in ["alice.example", "did:plc:alice", "?uri=did:plc:alice"] {
         let path =
             if who.starts_with('?') { format!("/v1/counts{who}") } else { format!("/v1/counts/{who}") };
         let got = site.get(&path).await.json();
-        assert_eq!(
-            got,
-            json!({ "epoch": 2, "uri": did("alice"), "followers": followers, "records": records })
-        );
+        assert_eq!(got, expected);
     }
     site.get("/v1/counts/node:x").await.problem(400, "malformed-query");
     site.get("/v1/counts/nobody.example").await.problem(404, "not-found");
@@ -123,6 +128,191 @@ async fn feeds() {
     site.get(&format!("/v1/feeds/latest?lang=de&cursor={cursor}")).await.problem(400, "malformed-cursor");
 }
 
+/// What somebody says and passes on, newest first: the post, and who passes it on.
+fn timeline(state: &State, name: &str) -> Vec<(String, Option<String>)> {
+    let own = |record: &&Record| record.author.as_str() == did(name);
+    let mut entries: Vec<(Timestamp, &Uri, (String, Option<String>))> = Vec::new();
+    for record in shown(state).filter(own) {
+        let subject = record.links.iter().find(|link| link.path.as_str() == ".subject.uri");
+        let (post, by) = match record.kind.as_str() {
+            "app.bsky.feed.post" => (Some(&record.uri), None),
+            "app.bsky.feed.repost" => (subject.map(|link| &link.target), Some(record.uri.to_string())),
+            _ => continue,
+        };
+        if let Some(post) = shown(state).find(|other| Some(&other.uri) == post) {
+            entries.push((record.at, &record.uri, (post.uri.to_string(), by)));
+        }
+    }
+    entries.sort_by_key(|(at, uri, _)| (std::cmp::Reverse(*at), *uri));
+    entries.into_iter().map(|(.., entry)| entry).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reposts_are_in_their_authors_feed_while_both_records_are_there() {
+    let site = Site::network().await;
+    let repost = |key: &str, secs: i64, of: &str| {
+        let links = vec![link(".subject.uri", of)];
+        record(&format!("carol/app.bsky.feed.repost/{key}"), secs, &json!({}), links)
+    };
+    let mut state = State::default();
+    site.world.change(|world| {
+        for (key, secs, of) in [("s2", 1015, "bob/r1"), ("s3", 2000, "mallory/rm"), ("s4", 1020, "carol/r2")]
+        {
+            world.put(repost(key, secs, &post_uri(of)));
+        }
+        world.put(repost("s5", 2010, &post_uri("nobody/x")));
+        world.put(repost("s6", 2020, "at://did:plc:alice/app.bsky.actor.profile/self"));
+        state = world.clone();
+        state.records.remove(&Uri::from("at://did:plc:carol/app.bsky.feed.repost/s6"));
+    });
+    let got = async |limit: usize| {
+        let (mut entries, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/feeds/author?actor=carol.example&limit={limit}{cursor}");
+            let page = site.get(&path).await.json();
+            for item in page["items"].as_array().unwrap() {
+                let reason = &item["reason"];
+                if !reason.is_null() {
+                    assert_eq!((&reason["kind"], &reason["by"]), (&json!("repost"), &json!(did("carol"))));
+                    assert_eq!(reason["handle"], "carol.example");
+                }
+                let by = reason["uri"].as_str().map(str::to_owned);
+                entries.push((item["uri"].as_str().unwrap().to_owned(), by));
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return entries,
+            }
+        }
+    };
+    let expected = timeline(&state, "carol");
+    assert_eq!(expected.iter().filter(|(_, by)| by.is_some()).count(), 3);
+    for limit in [1, 2, 100] {
+        assert_eq!(got(limit).await, expected, "{limit}");
+    }
+    // Neither in the lists of what is said, nor found.
+    let kinds = site.all("/v1/authors/carol.example/notes?", "kind").await;
+    assert!(!kinds.is_empty() && !kinds.contains(&"app.bsky.feed.repost".to_owned()), "{kinds:?}");
+    assert_eq!(site.get("/v1/search?q=kind:app.bsky.feed.repost").await.json()["total"], 0);
+    // Gone with the one or the other.
+    site.world.change(|world| {
+        world.network.hosting.insert("at://did:plc:alice/".into(), Hosting::Deactivated);
+        world.records.remove(&Uri::from("at://did:plc:carol/app.bsky.feed.repost/s2"));
+        state = world.clone();
+    });
+    assert_eq!(timeline(&state, "carol").iter().filter(|(_, by)| by.is_some()).count(), 1);
+    assert_eq!(got(100).await, timeline(&state, "carol"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_alone_is_listed_and_found_by_what_describes_it() {
+    let site = Site::network().await;
+    let uri = post_uri("dan/pic");
+    let picture = |at: &str, secs: i64, text: &str, alt: &str| {
+        let value = json!({ "text": text, "tags": ["birds"] });
+        let mut post = record(&format!("dan/app.bsky.feed.post/{at}"), secs, &value, vec![]);
+        post.attrs.insert(attr::MEDIA.into(), "image/png".into());
+        post.attrs.insert(attr::ALT.into(), alt.into());
+        post
+    };
+    site.world.change(|world| {
+        world.put(picture("pic", 3000, "", "A heron <in> the reeds"));
+        world.put(picture("both", 2990, "said", "Her nest"));
+    });
+    for path in ["latest?limit=1", "author?actor=did:plc:dan&limit=1", "tag?tag=birds&limit=1"] {
+        let item = &site.get(&format!("/v1/feeds/{path}")).await.json()["items"][0];
+        assert_eq!((&item["uri"], &item["text"]), (&json!(uri), &json!("")), "{path}");
+        assert_eq!((&item["media"], &item["alt"]), (&json!("image/png"), &json!("A heron <in> the reeds")));
+    }
+    let title = &site.get("/v1/latest?limit=1").await.json()["items"][0]["title"];
+    assert_eq!(title, "A heron <in> the reeds");
+    for query in ["heron", "%22heron%20in%20the%22", "heron&mode=substring", "n%20%3Cin&mode=substring"] {
+        let found = site.get(&format!("/v1/search?q={query}")).await.json();
+        assert_eq!((&found["total"], &found["items"][0]["uri"]), (&json!(1), &json!(uri)), "{query}");
+        assert_eq!(found["items"][0]["is_alt"], true, "{query}");
+    }
+    let nest = &site.get("/v1/search?q=nest").await.json()["items"][0];
+    assert_eq!((&nest["snippet_html"], &nest["is_alt"]), (&json!("Her <mark>nest</mark>"), &json!(true)));
+    let said = &site.get("/v1/search?q=said%20nest").await.json()["items"][0];
+    assert_eq!((&said["snippet"], &said["is_alt"]), (&json!("said"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shown_and_not_known_is_looked_up_once_an_answer() {
+    let site = Site::network().await;
+    let met = || {
+        let mut met: Vec<String> = site.process.met.lock().drain(..).map(|did| did.to_string()).collect();
+        met.sort();
+        met
+    };
+    site.get("/v1/feeds/latest").await.items("uri");
+    assert!(met().is_empty(), "all are known, even who has no handle");
+    site.world.change(|world| {
+        for post in ["new/a", "new/b", "other/c"] {
+            world.put(reply(post, 1500, "said anew", "alice/p1", "alice/p1"));
+        }
+        let links = vec![link(".subject.uri", &post_uri("alice/p1"))];
+        world.put(record("sharer/app.bsky.feed.repost/r", 1600, &json!({}), links));
+    });
+    let unknown = vec![did("new"), did("other")];
+    for path in [
+        "/v1/feeds/latest".to_owned(),
+        format!("/v1/threads/{}", post_uri("alice/p1")),
+        "/xrpc/app.bsky.feed.searchPosts?q=anew".to_owned(),
+    ] {
+        assert_eq!(site.get(&path).await.status, 200, "{path}");
+        assert_eq!(met(), unknown, "{path}");
+    }
+    site.get("/v1/feeds/author?actor=did:plc:sharer").await.items("uri");
+    assert_eq!(met(), [did("sharer")]);
+    site.get("/v1/actors/did:plc:new").await;
+    assert_eq!(met(), [did("new")]);
+    site.world.change(|world| {
+        for number in 0..60 {
+            world.put(post(&format!("u{number}/p"), 5000, "one of many", vec![]));
+        }
+    });
+    assert_eq!(site.get("/v1/feeds/latest?limit=60").await.items("uri").len(), 60);
+    assert_eq!(met().len(), 25, "no answer asks for more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_read_what_they_may() {
+    let (page, path) = (
+        "https://client.example",
+        "/xrpc/blue.microcosm.links.getBacklinksCount?subject=did:plc:alice&source=app.bsky.graph.follow:subject",
+    );
+    let ask = async |site: &Site, method: &str, path: &str, origin: &str| {
+        site.send(site.request(method, path).header("origin", origin)).await
+    };
+    let allowed = |got: &Got| got.header("access-control-allow-origin").to_owned();
+    let site = Site::network().await;
+    assert_eq!(allowed(&ask(&site, "GET", path, page).await), "", "nobody, unless told so");
+    for (origins, others) in [(vec![page.to_owned()], ""), (vec!["*".to_owned()], "https://evil.example")] {
+        let site = Site::with(|config| config.cors_origins = origins).await;
+        site.world.change(crate::support::network::network);
+        let got = ask(&site, "GET", path, page).await;
+        assert_eq!((got.status, allowed(&got).as_str(), &got.json()["total"]), (200, page, &json!(2)));
+        assert!(got.header("access-control-expose-headers").contains("etag"));
+        assert_eq!(allowed(&ask(&site, "HEAD", path, page).await), page);
+        assert_eq!(allowed(&ask(&site, "GET", "/v1/none", page).await), page, "errors can be read, too");
+        assert_eq!(allowed(&ask(&site, "GET", path, "https://evil.example").await), others);
+        // What may be sent is told before it is: no writes, no token, no cookies.
+        let asking = site.request("OPTIONS", "/v1/moderation/hide").header("origin", page);
+        let asking = asking
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization");
+        let got = site.send(asking).await;
+        assert_eq!((got.status, allowed(&got).as_str()), (200, page));
+        assert_eq!(got.header("access-control-allow-methods"), "GET,HEAD");
+        assert!(!got.header("access-control-allow-headers").contains("authorization"));
+        for got in [&got, &ask(&site, "POST", "/v1/moderation/hide", page).await] {
+            assert_eq!(got.header("access-control-allow-credentials"), "");
+        }
+        assert_eq!(allowed(&ask(&site, "POST", "/v1/moderation/hide", page).await), "");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn actors() {
     let site = Site::network().await;
@@ -134,6 +324,7 @@ async fn actors() {
     });
     assert_eq!((&alice["profile"], alice["rev"].as_str().unwrap().len()), (&profile, 13));
     assert_eq!(alice["counts"]["followers"], 2);
+    assert_eq!(alice["counts"]["posts"], 2);
     assert_eq!(alice["labels"][0]["val"], "gardener");
     assert_eq!(alice["desynchronized"], false);
     let dan = site.get("/v1/actors/did:plc:dan").await.json();

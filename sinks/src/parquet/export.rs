@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow, CollectionRow,
-        ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow,
-        LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
-        SourceRow, SubnodeRow, TombRow, TopRow,
+        AccountRow, AuthorKindRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow,
+        CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow,
+        LabelRow, LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow,
+        ResyncRow, SourceRow, SubnodeRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -93,6 +93,7 @@ pub fn export(
             Table::Gaps => write::<GapRow>(snapshot, dir)?,
             Table::Linkers => write::<LinkerRow>(snapshot, dir)?,
             Table::Collections => write::<CollectionRow>(snapshot, dir)?,
+            Table::AuthorKinds => write::<AuthorKindRow>(snapshot, dir)?,
             Table::CollectionDays => write::<CollectionDayRow>(snapshot, dir)?,
             Table::Hot => write::<HotRow>(snapshot, dir)?,
             Table::Backlinks => write::<BacklinkRow>(snapshot, dir)?,

@@ -5,8 +5,8 @@ use Type::{Count, Date, Maybe, Text, Time};
 use springline_model::{
     Label,
     rows::{
-        CollectionDayRow, CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow,
-        IssuedRow, LabelRow, LinkerRow, Reason, RepoRow, ResyncRow, TombRow,
+        AuthorKindRow, CollectionDayRow, CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow,
+        InboxRow, IssuedRow, LabelRow, LinkerRow, Reason, RepoRow, ResyncRow, TombRow,
     },
 };
 
@@ -195,6 +195,14 @@ impl Tabular for CollectionDayRow {
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([Cell::Text(&self.kind), Cell::Date(self.day), Cell::Count(self.records)]);
+    }
+}
+
+impl Tabular for AuthorKindRow {
+    const COLUMNS: Columns = &[("author", Text), ("kind", Text), ("records", Count)];
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([Cell::Text(self.author.as_str()), Cell::Text(&self.kind), Cell::Count(self.records)]);
     }
 }
 

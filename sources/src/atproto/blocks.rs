@@ -34,6 +34,25 @@ impl<B: AsRef<[u8]>, H: BuildHasher> BlockSource for HashMap<Cid, B, H> {
     }
 }
 
+impl<S: BlockSource> BlockSource for &S {
+    fn block(&self, cid: &Cid) -> Result<Cow<'_, [u8]>, BlockError> {
+        (**self).block(cid)
+    }
+}
+
+/// Two stores as one: what the first has not may be in the second.
+#[derive(Clone, Copy, Debug)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: BlockSource, B: BlockSource> BlockSource for Both<A, B> {
+    fn block(&self, cid: &Cid) -> Result<Cow<'_, [u8]>, BlockError> {
+        match self.0.block(cid) {
+            Err(BlockError::Missing(_)) => self.1.block(cid),
+            found => found,
+        }
+    }
+}
+
 /// Nothing: the source of a tree that is made anew.
 #[derive(Clone, Copy, Debug)]
 pub struct NoBlocks;

@@ -97,6 +97,13 @@ impl Reader {
         (dids.is_empty() || dids.contains(did)) && (collections.is_empty() || collections.iter().any(is_of))
     }
 
+    /// Whether every record of an account comes out of here, so that the ledger has them all.
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        let RecordsConfig { validation, collections, dids, .. } = &*self.config;
+        *validation != Validation::Reject && collections.is_empty() && dids.is_empty()
+    }
+
     /// A record is now this. `whole` if it comes out of a whole repository.
     pub fn put(
         &self,

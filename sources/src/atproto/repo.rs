@@ -192,9 +192,15 @@ impl<'r> RepoRecord<'r, '_> {
     /// Collection and key, if the path is valid.
     #[must_use]
     pub fn names(&self) -> Option<(&'r str, &'r str)> {
-        let (collection, rkey) = self.path.split_once('/')?;
-        (Nsid::check(collection).is_ok() && RecordKey::check(rkey).is_ok()).then_some((collection, rkey))
+        names(self.path)
     }
+}
+
+/// Collection and key of a path, if it is valid.
+#[must_use]
+pub fn names(path: &str) -> Option<(&str, &str)> {
+    let (collection, rkey) = path.split_once('/')?;
+    (Nsid::check(collection).is_ok() && RecordKey::check(rkey).is_ok()).then_some((collection, rkey))
 }
 
 impl<'s, S: BlockSource> Records<'s, S> {

@@ -12,7 +12,7 @@
 //! about a tenth of a millisecond, most of it the signature.
 
 use super::{
-    blocks::{BlockError, BlockSource, NoBlocks, Recording},
+    blocks::{BlockSource, Both, NoBlocks, Recording},
     car::{write_block, write_header},
     cid::Cid,
     commit,
@@ -296,15 +296,6 @@ impl RepoWriter {
 }
 
 type Changed = (Vec<(Action, String, Option<Cid>, Option<Cid>)>, Cid, Vec<(Cid, Vec<u8>)>, HashSet<Cid>);
-
-/// Two stores as one.
-struct Both<'b>(&'b HashMap<Cid, Vec<u8>>, &'b HashMap<Cid, Vec<u8>>);
-
-impl BlockSource for Both<'_> {
-    fn block(&self, cid: &Cid) -> Result<std::borrow::Cow<'_, [u8]>, BlockError> {
-        self.0.block(cid).or_else(|_| self.1.block(cid))
-    }
-}
 
 fn check(writes: &[Write<'_>]) -> Result<(), WriteError> {
     if writes.len() > MAX_OPS {

@@ -31,7 +31,7 @@ pub fn dids(count: u64) -> Vec<String> {
 }
 
 /// A time as text, so many microseconds after all begins.
-fn time(micros: u64) -> String {
+pub(super) fn time(micros: u64) -> String {
     let (secs, micros) = ((BEGIN + micros) / 1_000_000, (BEGIN + micros) % 1_000_000);
     let millis = i64::try_from(secs * 1000 + micros / 1000).expect("a time");
     springline_model::Timestamp(millis).to_rfc3339()
@@ -175,7 +175,7 @@ impl Account {
     }
 }
 
-fn key(number: u64) -> SigningKey {
+pub(super) fn key(number: u64) -> SigningKey {
     let curve = if number.is_multiple_of(2) { Curve::K256 } else { Curve::P256 };
     let mut secret = [1; 32];
     secret[24..].copy_from_slice(&(number + 1).to_be_bytes());

@@ -3,10 +3,12 @@
 
 mod accounts;
 mod directory;
+mod labeler;
 mod recorded;
 mod stream;
 
 pub use accounts::{Account, did, dids, like, post};
 pub use directory::{Directory, Reply};
+pub use labeler::{Labeler, Says};
 pub use recorded::Recorded;
 pub use stream::{Manner, Said, Stream};

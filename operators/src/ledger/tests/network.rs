@@ -130,7 +130,11 @@ impl World {
                         if self.open.get(&authority).is_some_and(|since| rev < since) {
                             return;
                         }
-                        self.open.remove(&authority);
+                        if self.open.remove(&authority).is_some() {
+                            let is_newer =
+                                |of: &Uri, at: Rev| of.authority() != authority.as_str() || at >= *rev;
+                            self.records.retain(|uri, (at, _)| is_newer(uri, *at));
+                        }
                         self.tombs.retain(|uri, _| uri.authority() != authority.as_str());
                         if *rev >= known {
                             self.revs.insert(authority.clone(), *rev);
@@ -212,8 +216,9 @@ fn bodies() -> impl Strategy<Value = EventBody> {
         .prop_map(move |(did, rkey, rev)| EventBody::Put { rev, record: post(did, rkey, text(rev)) });
     let delete = (did(), rkey(), rev().prop_map(|rev| Rev(rev.0 * 2 + 1)))
         .prop_map(|(did, rkey, rev)| EventBody::Delete { rev, uri: post_uri(did, rkey) });
-    // A copy's records are of its version, or before it; its end is told with it.
-    let fetched = (did(), rkey(), (1..11_u64).prop_map(|rev| Rev(rev * 2)))
+    // A copy's records are of its version (or of another copy's, before it); its end is told with it.
+    let copied = prop_oneof![(1..11_u64).prop_map(|rev| Rev(rev * 2)), Just(Rev(22))];
+    let fetched = (did(), rkey(), copied)
         .prop_map(move |(did, rkey, rev)| EventBody::Fetched { rev, record: post(did, rkey, text(rev)) });
     let missing = (did(), rkey(), (1..11_u64).prop_map(|rev| Rev(rev * 2 + 1)))
         .prop_map(|(did, rkey, rev)| EventBody::Missing { rev, uri: post_uri(did, rkey) });
@@ -319,4 +324,41 @@ fn a_commit_that_does_not_follow_asks_for_a_fetch() {
         .collect();
     let told: Vec<_> = repos.iter().map(|row| (row.rev.0, row.desynchronized.is_some())).collect();
     assert_eq!(told, [(1, false), (2, false), (3, true), (3, true)]);
+}
+
+#[test]
+fn what_was_put_after_a_copy_was_compared_goes_with_what_it_does_not_name() {
+    let did = "did:plc:a";
+    let put = |rkey, rev| event("relay", EventBody::Put { rev: Rev(rev), record: post(did, rkey, 0) });
+    let delete = |rkey, rev| event("relay", EventBody::Delete { rev: Rev(rev), uri: post_uri(did, rkey) });
+    let copied =
+        |rkey, rev| event("backfill", EventBody::Fetched { rev: Rev(rev), record: post(did, rkey, 0) });
+    let news = |rev, news| {
+        event("backfill", EventBody::Repo { authority: authority(did), rev: Rev(rev), data: [9; 32], news })
+    };
+    let ticks = [
+        vec![put("stays", 2), put("named", 3)],
+        vec![news(0, RepoNews::Fetching)],
+        // The copy is of 10; of what is not in it, only what was here by then was compared.
+        vec![copied("named", 10), put("late", 4), put("newer", 12)],
+        vec![copied("stays", 10), news(10, RepoNews::Fetched)],
+        // Its delete was on its way, and is stale by now.
+        vec![delete("late", 6), put("next", 13)],
+    ];
+    let seen = |state: &BTreeSet<Word>| -> Vec<String> {
+        let visible = state.iter().filter_map(|word| match word {
+            Word::Visible(visible) => Some(visible.record.uri.clone()),
+            Word::Row(_) => None,
+        });
+        visible.map(|uri| uri.as_str().rsplit('/').next().unwrap_or_default().to_owned()).collect()
+    };
+    for cut in [false, true] {
+        // Tick by tick, and all at once.
+        let ticks = if cut { ticks.to_vec() } else { vec![ticks.concat()] };
+        let states = run(1, 0, &ticks, &Store::lagging(vec![0]));
+        let mut last = seen(states.last().unwrap());
+        last.sort();
+        assert_eq!(last, ["named", "newer", "next", "stays"], "{cut}");
+    }
+    assert!(seen(&run(1, 0, &ticks, &Store::lagging(vec![0]))[2]).contains(&"late".to_owned()));
 }

@@ -77,7 +77,7 @@ pub(super) fn user(reading: &Reading<'_>, params: UserParams) -> Result<Shown, P
         limit: PAGE,
         cursor: params.cursor.as_deref(),
     };
-    let page: Page<Note> = list.page(reading, |row: AuthorNoteRow| Some(row.note.into()))?;
+    let page: Page<Note> = list.page(reading, |row: AuthorNoteRow| row.said().map(Note::from))?;
     let (node, row_of_node) = read::node(reading, &format!("@{}", links::author_name(&author)))?;
     let has_node = row_of_node.is_some();
     let path = links::author(&author);

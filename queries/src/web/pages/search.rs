@@ -163,7 +163,7 @@ fn show(hit: &Hit) -> Markup {
                 }
                 (time(hit.at.0))
             }
-            p.context { (PreEscaped(&hit.snippet_html)) }
+            p.context { @if hit.is_alt { "A picture: " } (PreEscaped(&hit.snippet_html)) }
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) use written::written;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use springline_model::{Epoch, Event, Label, Timestamp};
+use springline_model::{Epoch, Event, Label, Timestamp, Uri};
 use springline_queries::{
     Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
     SourceStatus,
@@ -35,6 +35,7 @@ pub(crate) struct Process {
     pub(crate) stopping: AtomicBool,
     pub(crate) submitted: Mutex<Vec<Event>>,
     pub(crate) commands: Mutex<Vec<(String, SourceCommand)>>,
+    pub(crate) met: Mutex<Vec<Uri>>,
     world: Mutex<Option<World>>,
 }
 
@@ -76,6 +77,10 @@ impl Control for Process {
             world.change(|_| {});
         });
         Ok(epoch)
+    }
+
+    fn meet(&self, did: &Uri) {
+        self.met.lock().push(did.clone());
     }
 
     async fn issue_label(&self, _: LabelDraft) -> Result<(Label, Epoch), ControlError> {

@@ -6,8 +6,8 @@ use springline_model::{
     Gap, Hosting, Identity, Label, Link, Record, Rev, SourceId, Timestamp, Uri,
     record::attr,
     rows::{
-        CollectionDayRow, CollectionRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, LabelRow,
-        LinkerRow, NotificationRow, Order, Reason, RepoRow, ResyncRow,
+        AuthorKindRow, CollectionDayRow, CollectionRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow,
+        LabelRow, LinkerRow, NotificationRow, Order, Reason, RepoRow, ResyncRow,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,6 +285,10 @@ pub(crate) fn rows(state: &State, rows: &mut Rows) {
     }
     for (kind, records) in kinds {
         let authors: BTreeSet<&Uri> = records.iter().map(|record| &record.author).collect();
+        for author in &authors {
+            let of_author = records.iter().filter(|record| record.author == **author).count() as u64;
+            rows.add(&AuthorKindRow { author: (*author).clone(), kind: kind.to_owned(), records: of_author });
+        }
         let (kind, authors) = (kind.to_owned(), authors.len() as u64);
         rows.add(&CollectionRow { kind: kind.clone(), records: records.len() as u64, authors });
         let mut days: BTreeMap<i64, u64> = BTreeMap::new();

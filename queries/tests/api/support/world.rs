@@ -218,6 +218,8 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
         let note = NoteMeta::of(record);
         if record.has_content() {
             rows.add(&LatestRow { note: note.clone() });
+        }
+        if record.has_content() || record.kind == "app.bsky.feed.repost" {
             rows.add(&AuthorNoteRow { note: note.clone() });
         }
         if let Some(node) = &record.node {

@@ -1,21 +1,28 @@
 //! The life of a source that follows a stream.
 //!
 //! One host is followed until it fails; then the next one is tried, each from its own position. A host that failed is
-//! left alone for a while that doubles, or for as long as it asks.
+//! left alone for a while that doubles, or for as long as it asks. One that sends what is too long to be read is asked
+//! for what is behind that (see `skip`).
 
 use super::{
     SocketConfig,
     intake::{Decoding, Intake},
+    skip::Skip,
     socket::{self, Ended, Heard, Message, Room, Target},
 };
 use crate::{Command, PullReport, SourceContext, SourceError, SourceState};
 use springline_model::{Partition, SourceId};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Messages that may wait to be decoded.
 const QUEUED: usize = 4096;
+/// How often it is told how many wait.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a stream's source knows of its upstream.
 pub(super) trait Upstream: Send + Sync + 'static {
@@ -36,6 +43,11 @@ pub(super) trait Upstream: Send + Sync + 'static {
     /// Whether numbers must rise from message to message.
     fn is_strict(&self) -> bool {
         true
+    }
+
+    /// How far numbers lie apart, at least: by how much one goes on to pass over a message.
+    fn stride(&self) -> u64 {
+        1
     }
 }
 
@@ -70,6 +82,7 @@ impl<U: Upstream> Follow<U> {
             });
         }
         let mut rested: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
+        let mut skips: BTreeMap<String, Skip> = BTreeMap::new();
         let mut paused = false;
         loop {
             if stop.is_cancelled() {
@@ -86,7 +99,7 @@ impl<U: Upstream> Follow<U> {
                     Some(command) = commands.recv() => match answer(command) {
                         Some(Wish::Pause) => paused = true,
                         Some(Wish::Resume) => { paused = false; rested.clear(); }
-                        Some(Wish::Reset) => { self.reset(&mut cursors); rested.clear(); }
+                        Some(Wish::Reset) => { self.reset(&mut cursors); rested.clear(); skips.clear(); }
                         None => {}
                     },
                 }
@@ -99,7 +112,9 @@ impl<U: Upstream> Follow<U> {
             let cut = stop.child_token();
             let (to, messages) = mpsc::channel(QUEUED);
             let room = Room::of(self.socket.queued_bytes);
-            let mut cursor = cursors.get(&host).copied();
+            let left_at = cursors.get(&host).copied();
+            let mut cursor = left_at;
+            let skip = skips.remove(&host);
             let intake = Intake {
                 source: &self.id,
                 host: &host,
@@ -107,14 +122,18 @@ impl<U: Upstream> Follow<U> {
                 status: &status,
                 stop: &stop,
                 strict: self.upstream.is_strict(),
+                passed: skip.map(|skip| skip.bytes),
             };
             let started = Instant::now();
             let (mut ended, mut taken, mut reset) = (None, None, false);
             {
-                let connection = self.connect(&host, cursor, to, &room, &cut, &status);
+                let place = skip.map(|skip| skip.place()).or(cursor);
+                let connection = self.connect(&host, place, to, &room, &cut, &status);
                 let upstream = &self.upstream;
                 let reading = intake.run(messages, |heard| upstream.decode(&host, heard), &mut cursor);
                 tokio::pin!(connection, reading);
+                let mut look = tokio::time::interval(LOOK);
+                look.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 // Both end: what was heard before the connection ended is still read.
                 while ended.is_none() || taken.is_none() {
                     tokio::select! {
@@ -123,6 +142,7 @@ impl<U: Upstream> Follow<U> {
                             cut.cancel();
                             taken = Some(result);
                         }
+                        _ = look.tick() => self.tell_waiting(&host, room.waiting(), &status),
                         Some(command) = commands.recv() => {
                             match answer(command) {
                                 Some(Wish::Pause) => paused = true,
@@ -137,14 +157,28 @@ impl<U: Upstream> Follow<U> {
                     }
                 }
             }
+            self.tell_waiting(&host, 0, &status);
             cursors.extend(cursor.map(|cursor| (host.clone(), cursor)));
             if stop.is_cancelled() {
                 return Ok(());
             }
             let fault = taken.transpose()?.flatten();
+            // Not if something before it ended the connection: then it may not be the next.
+            let too_long = ended.as_ref().filter(|_| fault.is_none()).and_then(Ended::too_long);
+            let moved = cursor != left_at;
+            let skip = match ended {
+                Some(Ended::Stopped) => skip.filter(|_| !moved),
+                _ => Skip::after(skip, moved, too_long, cursor, self.upstream.stride()),
+            };
+            skips.extend(skip.map(|skip| (host.clone(), skip)));
+            if too_long.is_some() {
+                metrics::counter!("springline_source_faults_total", "source" => self.id.to_string(), "fault" => "message_too_long")
+                    .increment(1);
+            }
             status.partition(&host, |partition| partition.state = SourceState::Paused);
             if reset {
                 self.reset(&mut cursors);
+                skips.clear();
             }
             if paused {
                 status.set(SourceState::Paused, Some("paused by the operator".into()));
@@ -152,11 +186,8 @@ impl<U: Upstream> Follow<U> {
             if paused || reset {
                 continue;
             }
-            let (reason, retry_after) = match (fault, ended) {
-                (Some(fault), _) => (fault, None),
-                (None, Some(Ended::Failed { reason, retry_after })) => (reason, retry_after),
-                (None, _) => continue,
-            };
+            let fault = fault.map(|fault| (fault, None)).or_else(|| ended.and_then(Ended::fault));
+            let Some((reason, retry_after)) = fault else { continue };
             metrics::counter!("springline_source_disconnects_total", "source" => self.id.to_string())
                 .increment(1);
             status.partition(&host, |partition| partition.error = Some(reason.clone()));
@@ -171,6 +202,14 @@ impl<U: Upstream> Follow<U> {
             let until = Instant::now() + retry_after.unwrap_or(jittered(wait)).min(Duration::from_secs(3600));
             rested.insert(host, (until, wait));
         }
+    }
+
+    /// Tells how many messages were heard and are not yet sent on.
+    fn tell_waiting(&self, host: &str, waiting: u64, status: &crate::SourceStatus) {
+        status.partition(host, |partition| partition.waiting = waiting);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("springline_source_lag_events", "source" => self.id.to_string(), "partition" => host.to_owned())
+            .set(waiting as f64);
     }
 
     /// Every host is asked for the oldest that it has.

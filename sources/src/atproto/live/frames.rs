@@ -3,7 +3,7 @@
 //! A frame that is no CBOR closes the connection, as the specification wants it. Should the same bytes come again, they
 //! are passed over: one bad frame must not hold a stream up for ever. The same holds for one that we fail at.
 
-use super::{config::Verification, intake::Item};
+use super::{config::Verification, intake::Item, skip::Broken};
 use crate::atproto::{
     cid::Cid,
     data,
@@ -16,18 +16,15 @@ use crate::atproto::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use parking_lot::Mutex;
 use springline_model::{EventBody, Hosting, RepoNews, Rev, Timestamp, Uri};
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
 /// Accounts that are looked up at a time for one chunk.
 const LOOKUPS: usize = 16;
-/// Of how many frames that were none it is remembered.
-const BROKEN: usize = 64;
 
 /// Reads frames. Cheap to clone.
 #[derive(Clone)]
@@ -38,8 +35,7 @@ struct Inner {
     identities: Identities,
     mode: Mode,
     legacy: bool,
-    /// The digests of the last frames that were no frames.
-    broken: Mutex<VecDeque<[u8; 32]>>,
+    broken: Broken,
 }
 
 type Keys = HashMap<String, Result<PublicKey, String>>;
@@ -51,7 +47,7 @@ impl Frames {
         verification: Verification,
         legacy: bool,
     ) -> Self {
-        let broken = Mutex::default();
+        let broken = Broken::default();
         Self(Arc::new(Inner { reader, identities, mode: verification.mode(), legacy, broken }))
     }
 
@@ -315,7 +311,7 @@ impl Inner {
             _ => None,
         };
         let events = vec![self.refuse_frame(host, bytes, error.to_string())];
-        let is_new = seq.is_none() && self.is_new(blake3::hash(bytes).as_bytes());
+        let is_new = seq.is_none() && self.broken.is_new(bytes);
         let fault = is_new.then(|| format!("a message that can't be read: {error}"));
         Item { cursor: seq, events, fault, ..Item::default() }
     }
@@ -332,19 +328,6 @@ impl Inner {
         let digest = blake3::hash(bytes).to_hex();
         let uri = Uri::new(format!("{}/frame/{}", host.trim_end_matches('/'), &digest[..16]));
         self.reader.refuse(uri, reason, Origin { place: &host, bytes })
-    }
-
-    /// Whether something that is no frame was not seen of late.
-    fn is_new(&self, digest: &[u8; 32]) -> bool {
-        let mut broken = self.broken.lock();
-        if broken.contains(digest) {
-            return false;
-        }
-        if broken.len() == BROKEN {
-            broken.pop_front();
-        }
-        broken.push_back(*digest);
-        true
     }
 
     fn count(&self, fault: &'static str) {

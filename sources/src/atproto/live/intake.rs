@@ -8,14 +8,14 @@
 //!
 //! Invariants:
 //! 1. The position of a batch is the number of the last message whose events are in it or in one before.
-//! 2. A message takes its share of the bytes that may wait until what it says was sent.
+//! 2. A message takes its share of the bytes that may wait, and counts as waiting, until what it says was sent.
 
-use super::socket::{Heard, Message};
+use super::socket::{Heard, Held as Share, Message};
 use crate::{BATCH_EVENTS, Batch, Outbox, SourceError, SourceStatus, status::Sent};
 use futures_util::{StreamExt, stream::FuturesOrdered};
-use springline_model::{Event, EventBody, Gap, Partition, Position, SourceId, Timestamp};
+use springline_model::{Event, EventBody, Gap, Partition, Position, Quarantined, SourceId, Timestamp, Uri};
 use std::pin::Pin;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Messages that are decoded together: enough to be worth a thread, few enough not to be waited for.
@@ -37,7 +37,7 @@ pub(in crate::atproto) struct Item {
 }
 
 /// A chunk being decoded, and the room that it takes.
-type Held = Pin<Box<dyn Future<Output = (Vec<Item>, Vec<OwnedSemaphorePermit>)> + Send>>;
+type Held = Pin<Box<dyn Future<Output = (Vec<Item>, Vec<Share>)> + Send>>;
 
 /// A chunk being decoded.
 pub(in crate::atproto) type Decoding = Pin<Box<dyn Future<Output = Vec<Item>> + Send>>;
@@ -51,6 +51,8 @@ pub(in crate::atproto) struct Intake<'a> {
     pub(in crate::atproto) stop: &'a CancellationToken,
     /// Whether numbers must rise from message to message.
     pub(in crate::atproto) strict: bool,
+    /// The length of a message that is being passed over: it stood where the stream was left, or soon behind.
+    pub(in crate::atproto) passed: Option<usize>,
 }
 
 impl Intake<'_> {
@@ -108,9 +110,13 @@ impl Intake<'_> {
             }
             if let Some(number) = item.cursor {
                 if std::mem::take(first)
-                    && let Some(gap) = resumed.filter(|_| self.strict).and_then(|from| self.gap(from, number))
+                    && let Some(from) = resumed
                 {
-                    events.push(gap);
+                    events.extend(match self.passed {
+                        Some(bytes) => Some(self.passed_over(from, number, bytes)),
+                        None if self.strict => self.gap(from, number),
+                        None => None,
+                    });
                 }
                 let last = *cursor;
                 if self.strict && last.is_some_and(|last| number <= last) {
@@ -151,17 +157,42 @@ impl Intake<'_> {
         if from == 0 || to <= from.saturating_add(1) {
             return None;
         }
-        self.count("gap");
         let missing = to - from - 1;
-        Some(EventBody::Gap(Box::new(Gap {
+        let reason = format!(
+            "the stream was left at {from} and goes on at {to}: up to {missing} events were not seen"
+        );
+        Some(self.gap_for(from, to, reason))
+    }
+
+    fn gap_for(&self, from: u64, to: u64, reason: String) -> EventBody {
+        self.count("gap");
+        EventBody::Gap(Box::new(Gap {
             partition: self.host.to_owned(),
             from: from.to_string(),
             to: to.to_string(),
             at: Timestamp::now(),
-            reason: format!(
-                "the stream was left at {from} and goes on at {to}: up to {missing} events were not seen"
-            ),
-        })))
+            reason,
+        }))
+    }
+
+    /// A message that was too long to be read: by its number, if there is only one that it can have.
+    fn passed_over(&self, from: u64, to: u64, bytes: usize) -> EventBody {
+        let reason = format!("a message of at least {bytes} bytes, more than any may have, was not read");
+        if !self.strict || from.checked_add(2) != Some(to) {
+            let reason =
+                format!("{reason}; nor what stood beside it, if the stream had more between {from} and {to}");
+            return self.gap_for(from, to, reason);
+        }
+        let host = self.host.trim_end_matches('/');
+        EventBody::Quarantine(Box::new(Quarantined {
+            uri: Uri::new(format!("{host}/seq/{}", from + 1)),
+            source: self.source.clone(),
+            origin: format!("{host}, seq {}", from + 1),
+            reason,
+            at: Timestamp::now(),
+            bytes: bytes as u64,
+            sample: Vec::new(),
+        }))
     }
 
     async fn deliver(&self, events: Vec<EventBody>, position: Option<Position>) -> Result<(), SourceError> {

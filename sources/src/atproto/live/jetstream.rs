@@ -5,6 +5,7 @@ use super::{
     config::Compression,
     follow::{Follow, Upstream},
     intake::{Decoding, Item},
+    skip::MILLISECOND,
     socket::{Message, Target},
 };
 use crate::{
@@ -137,6 +138,10 @@ impl Upstream for JetstreamUpstream {
     fn is_strict(&self) -> bool {
         // Version 1 has times, which some hosts send out of order while they catch up.
         self.config.version == 2
+    }
+
+    fn stride(&self) -> u64 {
+        if self.is_strict() { 1 } else { MILLISECOND }
     }
 }
 

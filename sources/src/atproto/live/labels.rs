@@ -7,12 +7,13 @@ use super::{
     LabelsConfig,
     follow::{Follow, Upstream},
     intake::{Decoding, Item},
+    skip::Broken,
     socket::{Message, Target},
 };
 use crate::{
     Source, SourceContext, SourceError,
     atproto::{
-        frame::{Frame, Label as WireLabel, MAX_FRAME},
+        frame::{Frame, Label as WireLabel, MAX_MESSAGE},
         key::PublicKey,
         reader::{Origin, Reader, RecordsConfig},
         syntax::{AtUri, Did, datetime::micros_of},
@@ -65,7 +66,8 @@ impl Source for Labels {
         };
         let reader = Reader::new(id.clone(), RecordsConfig::default());
         let socket = config.socket.clone();
-        let upstream = Arc::new(Labeler(Arc::new(Inner { config, reader, identities })));
+        let upstream =
+            Arc::new(Labeler(Arc::new(Inner { config, reader, identities, broken: Broken::default() })));
         Follow { id, hosts, socket, upstream }.run(context).await
     }
 }
@@ -76,6 +78,7 @@ struct Inner {
     config: LabelsConfig,
     reader: Reader,
     identities: Identities,
+    broken: Broken,
 }
 
 impl Upstream for Labeler {
@@ -83,7 +86,7 @@ impl Upstream for Labeler {
         let cursor = cursor.unwrap_or(0);
         let url =
             format!("{}/xrpc/com.atproto.label.subscribeLabels?cursor={cursor}", host.trim_end_matches('/'));
-        Target { url, max_bytes: MAX_FRAME, protocol: None }
+        Target { url, max_bytes: MAX_MESSAGE, protocol: None }
     }
 
     fn decode(self: &Arc<Self>, host: &str, messages: Vec<Message>) -> Decoding {
@@ -106,6 +109,9 @@ impl Inner {
                 key = self.key(true).await;
                 (item, _) = self.frame(host, bytes, &key);
             }
+            let refused = item.events.iter().filter(|body| matches!(body, EventBody::Quarantine(_))).count();
+            metrics::counter!("springline_source_faults_total", "source" => self.reader.source().to_string(), "fault" => "label")
+                .increment(refused as u64);
             items.push(item);
         }
         items
@@ -126,7 +132,8 @@ impl Inner {
             Err(error) => {
                 let uri = Uri::new(format!("{host}/frame/{}", &blake3::hash(bytes).to_hex()[..16]));
                 let refused = self.reader.refuse(uri, error.to_string(), origin(&host));
-                let fault = error.ends_connection().then(|| format!("a message that can't be read: {error}"));
+                let is_new = error.ends_connection() && self.broken.is_new(bytes);
+                let fault = is_new.then(|| format!("a message that can't be read: {error}"));
                 return (Item { events: vec![refused], fault, ..Item::default() }, false);
             }
         };

@@ -11,6 +11,7 @@
 //! | `socket` | one connection: messages in, pings out, why it ended |
 //! | `intake` | from messages to batches, in order |
 //! | `follow` | the life of a source: hosts in turn, resuming, commands |
+//! | `skip` | past a message that can't be read |
 //! | `relay`, `frames` | a relay, and its frames as events |
 //! | `jetstream` | a Jetstream |
 //! | `labels` | a labeler |
@@ -27,6 +28,7 @@ pub(super) mod jetstream;
 mod labels;
 mod record;
 mod relay;
+mod skip;
 pub(super) mod socket;
 
 pub use config::{Compression, JetstreamConfig, LabelsConfig, RelayConfig, SocketConfig, Verification};

@@ -4,7 +4,8 @@
 
 use super::{
     SocketConfig,
-    socket::{self, Ended, Room, Target},
+    skip::{MILLISECOND, Skip},
+    socket::{self, Room, Target},
 };
 use crate::{
     SourceError,
@@ -57,11 +58,13 @@ pub async fn record(recording: &Recording, stop: &CancellationToken) -> Result<R
     fs::create_dir_all(&recording.out).map_err(io)?;
     let mut files = Files { recording, done: Recorded::default(), file: None };
     let mut cursor = recording.from;
+    let mut skip: Option<Skip> = None;
     let mut wait = Duration::from_secs(1);
     while !stop.is_cancelled() && !files.is_enough() {
         let cut = stop.child_token();
         let (to, mut messages) = mpsc::channel(1024);
-        let (target, socket) = (target(recording, cursor), SocketConfig::default());
+        let (target, socket) =
+            (target(recording, skip.map(|skip| skip.place()).or(cursor)), SocketConfig::default());
         let room = Room::of(socket.queued_bytes);
         let before = files.done.messages;
         let listening = async {
@@ -90,7 +93,10 @@ pub async fn record(recording: &Recording, stop: &CancellationToken) -> Result<R
         if files.done.messages > before {
             wait = Duration::from_secs(1);
         }
-        if let Ended::Failed { reason, retry_after } = ended {
+        let moved = files.done.messages > before;
+        skip =
+            Skip::after(skip, moved, ended.too_long(), cursor, if recording.lines { MILLISECOND } else { 1 });
+        if let Some((reason, retry_after)) = ended.fault() {
             if files.is_enough() {
                 break;
             }

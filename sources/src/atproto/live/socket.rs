@@ -4,13 +4,19 @@
 //! back (and has it close the connection if it wants no slow readers: then it is resumed).
 //!
 //! A message may be somewhat longer than the protocol lets it be, so that it can be refused by itself: one that the
-//! socket refused would end the connection each time that it came.
+//! socket refuses ends the connection ([`Ended::TooLong`]), and would each time that it came: see `skip`.
 
 use super::SocketConfig;
 use crate::atproto::identity::retry_after;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, MissedTickBehavior, sleep_until, timeout},
@@ -18,7 +24,8 @@ use tokio::{
 use tokio_tungstenite::{
     connect_async_with_config,
     tungstenite::{
-        self, Message as Wire, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig,
+        self, Message as Wire, client::IntoClientRequest, error::CapacityError, http::HeaderValue,
+        protocol::WebSocketConfig,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -31,11 +38,35 @@ pub(in crate::atproto) struct Message {
     pub(in crate::atproto) binary: bool,
 }
 
-/// A message, and its share of the bytes that may wait.
+/// A message, and its share of what may wait.
 #[derive(Debug)]
 pub(in crate::atproto) struct Heard {
     pub(in crate::atproto) message: Message,
-    pub(in crate::atproto) held: OwnedSemaphorePermit,
+    pub(in crate::atproto) held: Held,
+}
+
+/// A share of what may wait, given back when dropped.
+#[derive(Debug)]
+pub(in crate::atproto) struct Held {
+    _bytes: OwnedSemaphorePermit,
+    _waits: Waits,
+}
+
+/// A message that was heard and is not yet sent on.
+#[derive(Debug)]
+struct Waits(Arc<AtomicU64>);
+
+impl Waits {
+    fn on(waiting: &Arc<AtomicU64>) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting.clone())
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The bytes that may wait to be sent on. Cheap to clone.
@@ -43,21 +74,28 @@ pub(in crate::atproto) struct Heard {
 pub(in crate::atproto) struct Room {
     bytes: Arc<Semaphore>,
     most: u32,
+    waiting: Arc<AtomicU64>,
 }
 
 impl Room {
     pub(in crate::atproto) fn of(bytes: usize) -> Self {
         let most = u32::try_from(bytes).unwrap_or(u32::MAX);
-        Self { bytes: Arc::new(Semaphore::new(most as usize)), most }
+        Self { bytes: Arc::new(Semaphore::new(most as usize)), most, waiting: Arc::default() }
+    }
+
+    /// How many messages were heard and are not yet sent on.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Waits until there is room for a message; one that is longer than all of it takes all of it.
     pub(in crate::atproto) async fn hold(&self, message: Message) -> Heard {
         let weight = u32::try_from(message.bytes.len()).unwrap_or(u32::MAX).clamp(1, self.most);
+        let waits = Waits::on(&self.waiting);
         loop {
             // It is never closed.
-            if let Ok(held) = self.bytes.clone().acquire_many_owned(weight).await {
-                return Heard { message, held };
+            if let Ok(bytes) = self.bytes.clone().acquire_many_owned(weight).await {
+                return Heard { message, held: Held { _bytes: bytes, _waits: waits } };
             }
         }
     }
@@ -70,9 +108,31 @@ pub(super) enum Ended {
     Stopped,
     /// The host took no connection, or closed it; waiting is in order.
     Failed { reason: String, retry_after: Option<Duration> },
+    /// A message is longer than any may be: this long, at least.
+    TooLong { bytes: usize },
 }
 
 impl Ended {
+    /// The length of a message that was too long to be read.
+    pub(super) const fn too_long(&self) -> Option<usize> {
+        match self {
+            Self::TooLong { bytes } => Some(*bytes),
+            _ => None,
+        }
+    }
+
+    /// What went wrong, for a person to read, and how long the host asks to be left alone; nothing if it was told to.
+    pub(super) fn fault(self) -> Option<(String, Option<Duration>)> {
+        match self {
+            Self::Stopped => None,
+            Self::Failed { reason, retry_after } => Some((reason, retry_after)),
+            Self::TooLong { bytes } => Some((
+                format!("a message of {bytes} bytes is more than any may have: it is passed over"),
+                None,
+            )),
+        }
+    }
+
     fn failed(reason: impl Into<String>) -> Self {
         Self::Failed { reason: reason.into(), retry_after: None }
     }
@@ -146,6 +206,9 @@ pub(super) async fn listen(
         pong_due = None; // whoever speaks is there
         let message = match message {
             None => return Ended::failed("the host has closed the connection"),
+            Some(Err(tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }))) => {
+                return Ended::TooLong { bytes: size };
+            }
             Some(Err(error)) => return Ended::failed(error.to_string()),
             Some(Ok(Wire::Binary(bytes))) => Message { bytes, binary: true },
             Some(Ok(Wire::Text(text))) => Message { bytes: Bytes::from(text), binary: false },

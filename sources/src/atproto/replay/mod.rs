@@ -215,6 +215,7 @@ impl Run {
             status: &context.status,
             stop: &context.stop,
             strict: false,
+            passed: None,
         };
         let number = std::sync::atomic::AtomicU64::new(done.unwrap_or(0));
         let mut cursor = done;

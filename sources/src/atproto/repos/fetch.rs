@@ -1,15 +1,20 @@
 //! One whole repository, made what the ledger has.
 
-use super::walk::Walk;
+use super::{
+    diff::{self, MOST_RECORDS, Patched},
+    walk::Walk,
+};
 use crate::{
     Batch, Known, Outbox, SourceContext, SourceError,
     atproto::{
+        blocks::Both,
         car::{FileBlocks, Limits},
         identity::{Caps, FetchError},
         live::Verification,
         reader::{Origin, Reader},
         replay,
         repo::{Repo, RepoError},
+        syntax::Tid,
         who::Identities,
     },
     status::Sent,
@@ -19,6 +24,7 @@ use springline_model::{
     Epoch, Event, EventBody, Hosting, Partition, Position, RepoNews, Rev, Timestamp, Uri,
 };
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, Seek, Write},
     path::{Path, PathBuf},
@@ -51,6 +57,9 @@ pub enum FetchRepoError {
     /// The disk.
     #[error("it can't be kept for the moment")]
     Io(#[from] io::Error),
+    /// What has changed does not go with what is here.
+    #[error("what has changed can't be put together with what is here")]
+    Diff,
     /// The copy is older than what is here.
     #[error("the host's copy is older than what is here")]
     Stale,
@@ -150,7 +159,7 @@ impl Fetcher {
         let opened = tokio::task::spawn_blocking(move || unpacked(&opening, &folder)).await;
         let file = opened.map_err(|error| SourceError::Task(error.to_string()))??;
         let place = path.display().to_string();
-        let outcome = self.take(file, None, &place).await;
+        let outcome = self.take(file, None, &place, false).await;
         let events = match outcome {
             Ok(made) => {
                 tracing::info!(path = %place, ?made, "repository read");
@@ -177,13 +186,26 @@ impl Fetcher {
     pub async fn fetch(&self, did: &str) -> Result<Made, FetchRepoError> {
         let authority = Uri::repository(did);
         self.begin(&authority).await?;
-        let outcome = match self.download(did, false).await {
+        if let Some(since) = self.since(&authority).await? {
+            let made = match self.download(did, false, Some(since)).await {
+                Ok((file, url)) => self.take(file, Some(did), &url, true).await,
+                Err(error) => Err(error),
+            };
+            let outcome = if made.is_ok() { "taken" } else { "refused" };
+            metrics::counter!("springline_repository_diffs_total", "outcome" => outcome).increment(1);
+            match made {
+                Err(error @ FetchRepoError::Source(_)) => return Err(error),
+                Err(error) => tracing::debug!(did, %error, "a diff is of no use: the whole is fetched"),
+                made => return made,
+            }
+        }
+        let outcome = match self.download(did, false, None).await {
             // What is known of the account may be old.
-            Err(error) if error.is_nowhere() => self.download(did, true).await,
+            Err(error) if error.is_nowhere() => self.download(did, true, None).await,
             outcome => outcome,
         };
         match outcome {
-            Ok((file, url)) => self.take(file, Some(did), &url).await,
+            Ok((file, url)) => self.take(file, Some(did), &url, false).await,
             Err(error) => {
                 if let Some(status) = error.hosting() {
                     let rev = Rev(u64::try_from(Timestamp::now().0).unwrap_or(0).saturating_mul(1000));
@@ -192,6 +214,17 @@ impl Fetcher {
                 Err(error)
             }
         }
+    }
+
+    /// Since when the host is asked for a repository, if the ledger has all of it up to then.
+    async fn since(&self, authority: &Uri) -> Result<Option<Tid>, FetchRepoError> {
+        if !self.reader.takes_all() || self.days > 0 {
+            return Ok(None);
+        }
+        let (known, authority) = (self.known.clone(), authority.clone());
+        let asked = tokio::task::spawn_blocking(move || known.since(authority.as_str())).await;
+        let since = asked.map_err(|error| SourceError::Task(error.to_string()))?;
+        Ok(since.map_err(SourceError::Known)?.filter(|since| since.0 > 0).map(|since| Tid::from_u64(since.0)))
     }
 
     /// Tells the ledger: what is deleted from now on is remembered until the copy is in. Then waits until what was
@@ -221,12 +254,18 @@ impl Fetcher {
     }
 
     /// What the host of an account gives as its repository, and where that was.
-    async fn download(&self, did: &str, anew: bool) -> Result<(File, String), FetchRepoError> {
+    async fn download(
+        &self,
+        did: &str,
+        anew: bool,
+        since: Option<Tid>,
+    ) -> Result<(File, String), FetchRepoError> {
         let resolver = self.identities.resolver().ok_or_else(|| FetchRepoError::Host("offline".into()))?;
         let document = if anew { resolver.refresh_document(did).await } else { resolver.document(did).await };
         let document = document.map_err(|error| FetchRepoError::Host(error.to_string()))?;
         let pds = document.pds.as_deref().ok_or_else(|| FetchRepoError::Host("it names none".into()))?;
-        let url = format!("{}/xrpc/com.atproto.sync.getRepo?did={did}", pds.trim_end_matches('/'));
+        let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
+        let url = format!("{}/xrpc/com.atproto.sync.getRepo?did={did}{since}", pds.trim_end_matches('/'));
         let caps = Caps { bytes: self.max_bytes, time: None };
         let mut answer = tokio::select! {
             () = self.stop.cancelled() => return Err(SourceError::Closed.into()),
@@ -254,9 +293,16 @@ impl Fetcher {
         Ok((file, url))
     }
 
-    /// Reads a repository and sends what makes the ledger equal to it.
-    async fn take(&self, file: File, did: Option<&str>, place: &str) -> Result<Made, FetchRepoError> {
-        let opened = tokio::task::spawn_blocking(move || Repo::from_file(file, Limits::REPO)).await;
+    /// Reads a repository, or what has changed in one, and sends what makes the ledger equal to it.
+    async fn take(
+        &self,
+        file: File,
+        did: Option<&str>,
+        place: &str,
+        is_diff: bool,
+    ) -> Result<Made, FetchRepoError> {
+        let (known, over) = (self.known.clone(), did.filter(|_| is_diff).map(Uri::repository));
+        let opened = tokio::task::spawn_blocking(move || open(file, over.as_ref(), &*known)).await;
         let repo = opened.map_err(|error| SourceError::Task(error.to_string()))??;
         if did.is_some_and(|did| did != repo.did()) {
             return Err(RepoError::OtherDid.into());
@@ -274,7 +320,7 @@ impl Fetcher {
             (self.reader.clone(), self.known.clone(), place.to_owned(), self.days);
         let (owner, of) = (authority.clone(), Rev(rev.to_u64()));
         let walking = tokio::task::spawn_blocking(move || {
-            let walk = Walk { reader: &reader, known: &*known, place: &place, days, to };
+            let walk = Walk { reader: &reader, known: &*known, place: &place, days, is_diff, to };
             walk.run(&repo, &owner, of)
         });
         let mut sealed = None;
@@ -291,7 +337,7 @@ impl Fetcher {
     }
 
     /// By the key that the account has now; looked up once more if that fails.
-    async fn verify(&self, repo: &Repo<FileBlocks>) -> Result<(), FetchRepoError> {
+    async fn verify(&self, repo: &Repo<Patched>) -> Result<(), FetchRepoError> {
         let did = repo.did();
         let key = self.identities.key(did, false).await.map_err(FetchRepoError::Host)?;
         if repo.verify(did, &key).is_ok() {
@@ -333,6 +379,28 @@ impl Fetcher {
         self.status.sent(sent);
         Ok(wait.then_some(receiver))
     }
+}
+
+/// A repository in a file; with an authority what has changed in its one, over what the ledger has.
+fn open(file: File, over: Option<&Uri>, known: &dyn Known) -> Result<Repo<Patched>, FetchRepoError> {
+    let car = FileBlocks::open(file, Limits::REPO).map_err(RepoError::from)?;
+    let nodes = match over {
+        None => HashMap::new(),
+        Some(authority) => {
+            let records = known.records(authority.as_str()).map_err(SourceError::Known)?;
+            let records = Some(records).filter(|records| records.len() <= MOST_RECORDS);
+            let nodes = records.and_then(|records| diff::nodes(authority.as_str(), &records));
+            nodes.ok_or(FetchRepoError::Diff)?
+        }
+    };
+    let repo = Repo::open(car.root(), Both(car, nodes))?;
+    if over.is_none() {
+        return Ok(repo);
+    }
+    // All of the tree is there, or nothing is taken.
+    let mut paths = repo.paths();
+    while paths.next().map_err(RepoError::from)?.is_some() {}
+    Ok(repo)
 }
 
 /// The name in an error's body, for people if it is none.

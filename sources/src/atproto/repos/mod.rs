@@ -12,6 +12,7 @@
 //! fetched its live events go on being applied: the ledger merges both by version.
 
 mod config;
+mod diff;
 mod fetch;
 mod run;
 mod walk;

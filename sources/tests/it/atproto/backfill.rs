@@ -3,14 +3,21 @@
 use super::{World, a_while, relay};
 use crate::{
     network::{Account, Directory, Reply, Stream, dids, like, post},
-    support::{Host, HostOptions, wait_for},
+    support::{Chance, Host, HostOptions, wait_for},
 };
 use springline_model::{Hosting, Rev, Uri};
 use springline_sources::{
     Command, SourceConfig,
-    atproto::{live::Verification, repos::BackfillConfig, writer::Write},
+    atproto::{
+        Cid,
+        car::{self, Car, Hashes, Limits},
+        live::Verification,
+        repo::Repo,
+        repos::BackfillConfig,
+        writer::Write,
+    },
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::oneshot;
 
 const SUBJECT: &str = "at://did:plc:x/a.b.c/d";
@@ -254,5 +261,107 @@ async fn a_restart_in_the_middle_fetches_what_is_left() {
     let host = world.start(&source);
     complete(&world, 10).await;
     assert_eq!(world.versions().len(), 400);
+    host.stop().await;
+}
+
+/// What a host gives as changed: the blocks of a repository that an earlier one has not.
+fn changed(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let read = |bytes| Car::read(bytes, &Limits::REPO, Hashes::Check).unwrap();
+    let (old, new) = (read(old), read(new));
+    let is_new = |(cid, _): &(&Cid, &[u8])| old.blocks.get(cid).is_none();
+    car::write(&new.root().unwrap(), new.blocks.iter().filter(is_new))
+}
+
+/// Collection and key by CID, of a ledger and of a repository.
+fn held(world: &World, account: &Account) -> [BTreeMap<String, String>; 2] {
+    let authority = account.authority();
+    let ledger = world.versions().into_iter().map(|(uri, (_, record))| {
+        (uri.strip_prefix(&authority).unwrap().to_owned(), record.attrs["cid"].clone())
+    });
+    let car = account.repo.car();
+    let repo = Repo::from_bytes(&car, &Limits::REPO).unwrap();
+    let (mut paths, mut there) = (repo.paths(), BTreeMap::new());
+    while let Some((path, cid)) = paths.next().unwrap() {
+        there.insert(path.to_owned(), cid.to_string());
+    }
+    [ledger.collect(), there]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_is_enough_where_the_rest_is_here() {
+    let mut chance = Chance::new(5);
+    for turn in 0..12_u64 {
+        let (world, stream) = (World::new().await, Stream::relay().await);
+        let mut account = Account::new(1);
+        world.directory.publish(&account);
+        let relay = SourceConfig::Relay(relay(&[&stream], Verification::Full));
+        for seq in 1..=30 + turn * 5 {
+            let path = format!("app.bsky.feed.like/{:04}", seq * 7 % 1_000);
+            stream.frame(seq, account.create(&path, &like(SUBJECT), seq));
+        }
+        let seq = 30 + turn * 5;
+        let following = world.start(&relay);
+        world.at(&stream.url(), seq).await;
+        following.stop().await;
+        let (since, before) = (account.rev(), account.repo.car());
+        // Nobody tells of these, and of the last one somebody does.
+        let [paths, _] = held(&world, &account);
+        for (number, path) in paths.keys().enumerate() {
+            match chance.below(12) {
+                0 => drop(account.commit(&[Write::Delete(path)])),
+                1 => drop(account.commit(&[Write::Update(path, &like("at://did:plc:y/a.b.c/d"))])),
+                2 => {
+                    let path = format!("app.bsky.feed.post/{number}");
+                    account.commit(&[Write::Create(&path, &post("anew"))]);
+                }
+                _ => {}
+            }
+        }
+        let host = world.start(&SourceConfig::Backfill(BackfillConfig {
+            verification: Verification::Full,
+            ..config(vec![account.did().into()])
+        }));
+        world.directory.document(account.did(), &account.document(&world.directory.url()));
+        let target = format!("{}&since={since}", Directory::get_repo(account.did()));
+        world.directory.set(&Directory::get_repo(account.did()), Reply::error(500, "NotTheWhole"));
+        world.directory.set(&target, Reply::bytes(changed(&before, &account.repo.car())));
+        complete(&world, 1).await;
+        let [ledger, repo] = held(&world, &account);
+        assert_eq!(ledger, repo, "turn {turn}");
+        let rev = Rev(account.rev().to_u64());
+        assert!(world.versions().values().all(|(at, _)| *at == rev), "all of it is named");
+        assert!(world.directory.hits(&target) >= 1);
+        host.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_is_not_enough_where_something_is_missing() {
+    let (world, stream) = (World::new().await, Stream::relay().await);
+    let mut account = Account::new(1);
+    let mut relay = relay(&[&stream], Verification::Full);
+    relay.records.collections = ["app.bsky.feed.like".to_owned()].into();
+    world.directory.publish(&account);
+    for seq in 1..=40 {
+        let kind = if seq % 2 == 0 { "like" } else { "post" };
+        let frame = account.create(&format!("app.bsky.feed.{kind}/{seq:02}"), &like(SUBJECT), seq);
+        stream.frame(seq, frame);
+    }
+    let following = world.start(&SourceConfig::Relay(relay));
+    world.at(&stream.url(), 40).await;
+    following.stop().await;
+    assert_eq!(world.versions().len(), 20);
+    let (since, before) = (account.rev(), account.repo.car());
+    account.commit(&[Write::Delete("app.bsky.feed.like/02")]);
+    world.directory.publish(&account);
+    let diff = changed(&before, &account.repo.car());
+    let whole = Directory::get_repo(account.did());
+    let target = format!("{whole}&since={since}");
+    world.directory.set(&target, Reply::bytes(diff));
+    let host = world.start(&SourceConfig::Backfill(config(vec![account.did().into()])));
+    complete(&world, 1).await;
+    assert_eq!((world.directory.hits(&target), world.directory.hits(&whole)), (1, 1));
+    let [ledger, repo] = held(&world, &account);
+    assert_eq!(ledger, repo);
     host.stop().await;
 }

@@ -181,6 +181,81 @@ async fn a_frame_that_is_too_large_is_passed_over() {
     assert_eq!((bad.connections(), reasons.len()), (2, 1));
 }
 
+/// More than a socket reads.
+fn much_too_large() -> Vec<u8> {
+    vec![0xa1; 16_500_000]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_socket_reads_is_passed_over_by_its_number() {
+    let mut bad = Bad::new().await;
+    bad.good(2);
+    bad.seq += 1;
+    bad.stream.frame(bad.seq, much_too_large());
+    let number = bad.seq;
+    bad.good(3);
+    let host = bad.world.start(&SourceConfig::Relay(bad.config()));
+    bad.world.at(&bad.stream.url(), bad.seq).await;
+    assert_eq!(bad.world.versions().len(), 5);
+    let reasons = bad.world.ledger.reasons();
+    let wanted = format!("{}/seq/{number}", bad.stream.url());
+    assert_eq!(reasons.keys().collect::<Vec<_>>(), [&wanted], "{reasons:?}");
+    assert!(reasons[&wanted].contains("more than any may have"), "{reasons:?}");
+    let asked: Vec<String> =
+        bad.stream.asked().iter().map(|asked| asked.rsplit('=').next().unwrap().to_owned()).collect();
+    assert_eq!(asked, ["0", "13"]);
+    assert!(bad.world.ledger.with(|inner| inner.gaps.is_empty()));
+    // What came after it is as ever, and a second one, too.
+    bad.seq += 1;
+    bad.stream.frame(bad.seq, much_too_large());
+    bad.good(2);
+    bad.world.at(&bad.stream.url(), bad.seq).await;
+    assert_eq!((bad.world.versions().len(), bad.world.ledger.reasons().len()), (7, 2));
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_socket_reads_is_a_gap_where_its_number_is_not_known() {
+    let mut bad = Bad::new().await;
+    bad.good(2);
+    // Numbers may be left out.
+    bad.stream.frame(17, much_too_large());
+    bad.seq = 29;
+    bad.good(3);
+    let other = Stream::relay().await;
+    other.frame(5, Account::new(7).create("a.b.c/x", &post("x"), 5));
+    let mut config = bad.config();
+    config.hosts.push(other.url());
+    let host = bad.world.start(&SourceConfig::Relay(config));
+    // While it is left alone, the other one is followed; told to look again, it is passed over.
+    bad.world.at(&other.url(), 5).await;
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        host.command(springline_sources::Command::Pause).await;
+        host.command(springline_sources::Command::Resume).await;
+    }
+    bad.world.at(&bad.stream.url(), 32).await;
+    let gaps = bad.world.ledger.with(|inner| inner.gaps.clone());
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!((gap.from.as_str(), gap.to.as_str(), &gap.partition), ("12", "30", &bad.stream.url()));
+    assert!(gap.reason.contains("was not read"), "{gap:?}");
+    assert!(bad.connections() <= 7, "{:?}", bad.stream.asked());
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_to_be_sent_on_is_told() {
+    let mut bad = Bad::new().await;
+    bad.good(300);
+    let options = HostOptions { capacity: 1, pause: Duration::from_millis(700), ..HostOptions::default() };
+    let host = bad.world.start_with(&SourceConfig::Relay(bad.config()), options);
+    let waiting = || host.status().partitions.get(&bad.stream.url()).map_or(0, |partition| partition.waiting);
+    wait_for("some wait", || if waiting() > 0 { Ok(()) } else { Err(()) }).await;
+    bad.arrives().await;
+    wait_for("none do", || if waiting() == 0 { Ok(()) } else { Err(waiting()) }).await;
+    host.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_known_is_passed_over_and_advice_is_told() {
     let mut bad = Bad::new().await;

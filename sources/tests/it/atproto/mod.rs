@@ -5,6 +5,7 @@ mod backfill;
 mod faults;
 mod hostile;
 mod jetstream;
+mod labels;
 mod recordings;
 mod relay;
 

@@ -5,7 +5,7 @@
 
 use super::Records;
 use springline_model::{
-    Epoch, EventBody, Gap, Hosting, Identity, Partition, Position, Quarantined, Record, RepoNews, Rev,
+    Epoch, EventBody, Gap, Hosting, Identity, Label, Partition, Position, Quarantined, Record, RepoNews, Rev,
     SourceId, Uri, record::attr,
 };
 use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownRecord};
@@ -29,6 +29,12 @@ pub(crate) struct Inner {
     pub(crate) hosting: Vec<(Uri, Hosting)>,
     pub(crate) identities: Vec<Identity>,
     pub(crate) gaps: Vec<Gap>,
+    /// What labelers say, each time.
+    pub(crate) labels: Vec<Label>,
+    /// The versions of repositories, as commits tell them.
+    versions: BTreeMap<Uri, Rev>,
+    /// Since which versions repositories have to be fetched.
+    since: BTreeMap<Uri, Rev>,
     /// Repositories that were fetched, and into which version.
     pub(crate) fetched: Vec<(Uri, Rev)>,
 }
@@ -76,16 +82,26 @@ impl Ledger {
                     }
                 }
                 EventBody::Repo { authority, rev, news, .. } => match news {
-                    RepoNews::Fetching | RepoNews::Announced => drop(inner.resyncs.insert(authority)),
+                    RepoNews::Fetching | RepoNews::Announced => {
+                        let version = inner.versions.get(&authority).copied().unwrap_or_default();
+                        inner.since.entry(authority.clone()).or_insert(version);
+                        inner.resyncs.insert(authority);
+                    }
                     RepoNews::Fetched => {
+                        // What is older was not named.
+                        inner
+                            .records
+                            .retain(|uri, (at, _)| uri.authority() != authority.as_str() || *at >= rev);
                         inner.resyncs.remove(&authority);
+                        inner.since.remove(&authority);
                         inner.fetched.push((authority, rev));
                     }
-                    RepoNews::Commit { .. } => {}
+                    RepoNews::Commit { .. } => drop(inner.versions.insert(authority, rev)),
                 },
                 EventBody::Hosting { authority, status, .. } => inner.hosting.push((authority, status)),
                 EventBody::Identity(identity) => inner.identities.push(*identity),
                 EventBody::Gap(gap) => inner.gaps.push(*gap),
+                EventBody::Label { label, .. } => inner.labels.push(*label),
                 EventBody::Quarantine(row) => {
                     inner.quarantine.insert(row.uri.clone(), *row);
                 }
@@ -142,6 +158,14 @@ impl Known for Ledger {
         Ok(self.with(|inner| inner.resyncs.iter().take(limit).cloned().collect()))
     }
 
+    fn since(&self, authority: &str) -> Result<Option<Rev>, KnownError> {
+        Ok(self.with(|inner| inner.since.get(authority).copied()))
+    }
+
+    fn record(&self, uri: &Uri) -> Result<Option<Arc<Record>>, KnownError> {
+        Ok(self.with(|inner| inner.records.get(uri).map(|(_, record)| record.clone())))
+    }
+
     fn shows(&self, epoch: Epoch) -> bool {
         self.with(|inner| inner.epoch >= epoch.0)
     }
@@ -165,6 +189,7 @@ impl Known for Ledger {
                 rev: *rev,
                 at: record.at,
                 bytes: record.attrs.get(attr::BYTES).map_or(0, |bytes| bytes.parse().unwrap()),
+                cid: record.attrs.get(attr::CID).cloned(),
             })
             .collect()
         }))
