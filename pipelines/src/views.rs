@@ -15,8 +15,8 @@ use crate::runtime::{
 };
 use differential_dataflow::AsCollection;
 use springline_operators::{
-    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, hot, ledger, linkers, listings,
-    notifications, rankings, search, totals,
+    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, feedback_lists, feedback_sums, hot,
+    ledger, linkers, listings, notifications, rankings, search, totals,
 };
 use std::{rc::Rc, sync::mpsc::Sender};
 use timely::{
@@ -83,6 +83,12 @@ pub fn build(
         collect!(totals.days);
         collect!(rankings(all.clone(), feed.clock.clone(), config.nodes));
         collect!(hot(all.clone(), feed.clock, config.records));
+        let feedback = feedback_lists(listed.clone());
+        collect!(feedback.all);
+        collect!(feedback.by_project);
+        let feedback = feedback_sums(all.clone());
+        collect!(feedback.totals);
+        collect!(feedback.days);
         collect!(notifications(all));
         collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
         feeder

@@ -20,13 +20,12 @@ use foldhash::fast::RandomState;
 use springline_model::{
     Timestamp, UriId,
     rows::{CollectionDayRow, CollectionRow},
+    time::DAY_MILLIS,
 };
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::Arc,
 };
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// A row a kind.
 pub(super) fn collections(records: Records<'_>) -> Rows<'_, CollectionRow> {
