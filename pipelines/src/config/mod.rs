@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use springline_operators::{HotConfig, RankingsConfig};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
-use springline_sources::{SourceConfig, atproto::identity::IdentityConfig};
+use springline_sources::{SourceConfig, atproto::identity::IdentityConfig, feedback::FeedbackConfig};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Springline's configuration.
@@ -37,6 +37,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The operator's own labels.
     pub labeler: LabelerConfig,
+    /// What people say of projects.
+    pub feedback: FeedbackConfig,
     /// How long records of the network are kept.
     pub retention: RetentionConfig,
     /// The query server and its web page.
@@ -60,6 +62,7 @@ impl Default for Config {
             sources: BTreeMap::new(),
             identity: IdentityConfig::default(),
             labeler: LabelerConfig::default(),
+            feedback: FeedbackConfig::default(),
             retention: RetentionConfig::default(),
             server: ServerConfig::default(),
             store: StoreConfig::default(),

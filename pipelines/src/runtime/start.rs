@@ -31,6 +31,7 @@ use springline_sources::{
         identity::{IdentityConfig, Resolver},
         who::Identities,
     },
+    feedback::Projects,
 };
 use std::{
     collections::BTreeMap,
@@ -95,6 +96,7 @@ pub struct Opened {
     control: Arc<ProcessControl>,
     sealed: watch::Sender<Sealed>,
     asked: tokio::sync::mpsc::Receiver<Uri>,
+    projects: Arc<Projects>,
 }
 
 impl Opened {
@@ -137,9 +139,30 @@ impl Opened {
         let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let labeler = Labeler::open(&config.labeler)?;
+        let projects = Arc::new(Projects::new(&config.feedback)?);
         let (meet, asked) = acquaint::queue();
-        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, meet);
-        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked })
+        let control = ProcessControl::new(
+            views.reader(),
+            handles,
+            sealed_now,
+            metrics,
+            labeler,
+            projects.clone(),
+            meet,
+        );
+        Ok(Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            projects,
+        })
     }
 
     /// What queries read. Stored views are served while they catch up.
@@ -166,8 +189,19 @@ impl Opened {
     /// # Errors
     /// Something broke that can't be waited out. What was acknowledged is in the journal.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
-        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked } =
-            self;
+        let Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            projects,
+        } = self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
         let committer = spawn_committer(views.clone(), inbox, applied_out);
@@ -213,6 +247,7 @@ impl Opened {
             out: out.clone(),
             known: Arc::new(StoreKnown(views.clone())),
             identities,
+            projects,
             stop: sources_stop.clone(),
             progress,
             data_dir: data.path().to_path_buf(),
