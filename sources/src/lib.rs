@@ -32,6 +32,7 @@ pub mod feedback;
 pub mod files;
 pub mod formats;
 pub mod git;
+pub mod github;
 mod known;
 mod outbox;
 mod place;
@@ -42,7 +43,7 @@ mod status;
 
 pub use config::{SourceConfig, build};
 pub use error::{SourceError, chain};
-pub use known::{Known, KnownError, KnownRecord, NothingKnown};
+pub use known::{Known, KnownError, KnownItem, KnownRecord, NothingKnown};
 pub use outbox::{BATCH_BYTES, BATCH_EVENTS, Batch, Outbox};
 pub use progress::ProgressBars;
 pub use secret::{Secret, SecretFrom};

@@ -13,6 +13,7 @@
 //! 3. What is in flight is forgotten only when the store shows its epoch.
 //! 4. A request that is given up does not leave the step half-way: it runs on a task of its own.
 
+use super::lookup;
 use serde_json::Value;
 use springline_model::{
     Epoch, Event, EventBody, ItemName, Partition, Project, Record, Rev, SourceId, Timestamp, Uri,
@@ -21,8 +22,8 @@ use springline_model::{
 use springline_queries::control::{ControlError, FeedbackError, Outcome, OutcomeStatus, Taken, Told, ToldBy};
 use springline_sinks::views::{ReadError, Reader};
 use springline_sources::{
-    Batch, Outbox,
-    feedback::{self, Item, Projects, Reading, Refusal, Rules, Verdict},
+    Batch, KnownItem, Outbox, chain,
+    feedback::{self, Projects, Reading, Refusal, Rules, Teller, Verdict},
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{Mutex, oneshot, watch};
@@ -57,21 +58,16 @@ struct Here {
     sealed: Option<Sealed>,
 }
 
-/// What somebody tells.
+/// What somebody tells of an item, or what became of it without looking further.
 enum Claim {
-    /// An item is now this.
-    Is { item: Item, rules: Rules, delivery: Option<String>, by_client: bool },
-    /// An item is gone.
-    Gone(Uri),
-    /// Nothing that could be taken.
+    Of { uri: Uri, reading: Reading, rules: Option<Rules>, teller: Teller },
     Not(Outcome),
 }
 
 impl Claim {
     const fn uri(&self) -> Option<&Uri> {
         match self {
-            Self::Is { item, .. } => Some(&item.record.uri),
-            Self::Gone(uri) => Some(uri),
+            Self::Of { uri, .. } => Some(uri),
             Self::Not(_) => None,
         }
     }
@@ -102,7 +98,10 @@ impl Intake {
         item: &ItemName,
         out: Outbox,
     ) -> Result<Option<Epoch>, ControlError> {
-        let taken = self.settle(vec![Claim::Gone(item.uri())], out).await?;
+        let uri = item.uri();
+        let reading = Reading::Gone(uri.clone());
+        let claim = Claim::Of { uri, reading, rules: None, teller: Teller::Client };
+        let taken = self.settle(vec![claim], out).await?;
         let is_gone = taken.items.iter().any(|item| item.status == OutcomeStatus::Accepted);
         Ok(is_gone.then_some(taken.epoch))
     }
@@ -121,7 +120,7 @@ impl Intake {
                         Ok(found) => found,
                         Err(why) => return Claim::Not(outcome(OutcomeStatus::Refused, None, Some(why))),
                     };
-                    claim(feedback::read(source, &project, &payload, now), rules, None, true)
+                    claim(feedback::read(source, &project, &payload, now), rules, Teller::Client)
                 };
                 // A single item of an unknown project is told as such, as one for a project in the address is.
                 if let ([item], None) = (&items[..], &named) {
@@ -138,8 +137,7 @@ impl Intake {
                 let payload: Value = serde_json::from_slice(&body)
                     .map_err(|error| FeedbackError::Malformed(format!("the body is no JSON: {error}")))?;
                 let reading = feedback::read_hook(source, &project, kind.as_deref(), &payload, now);
-                let delivery = feedback::delivery(&body);
-                Ok(vec![claim(reading, rules, Some(delivery), false)])
+                Ok(vec![claim(reading, rules, Teller::Hook(feedback::delivery(&body)))])
             }
         }
     }
@@ -187,33 +185,38 @@ impl Intake {
         let mut waits: Vec<Sealed> = Vec::new();
         let mut news: Vec<(Uri, Rev, Option<Arc<Record>>)> = Vec::new();
         for claim in claims {
-            let Some(uri) = claim.uri().cloned() else {
-                if let Claim::Not(outcome) = claim {
+            let (uri, reading, rules, teller) = match claim {
+                Claim::Of { uri, reading, rules, teller } => (uri, reading, rules, teller),
+                Claim::Not(outcome) => {
                     items.push(outcome);
+                    continue;
                 }
-                continue;
             };
             let known = here.entry(uri.clone()).or_default();
-            match judge(claim, known) {
-                Ok(record) => {
-                    let observed = Timestamp::now();
-                    let rev = next_rev(observed, known.rev);
-                    let record = record.map(Arc::new);
-                    let body = match record.clone() {
-                        Some(record) => EventBody::Put { rev, record },
-                        None => EventBody::Delete { rev, uri: uri.clone() },
-                    };
-                    events.push(Event { source: SourceId::new(SOURCE), observed, body });
-                    *known =
-                        Here { rev, was_deleted: record.is_none(), record: record.clone(), sealed: None };
-                    news.push((uri.clone(), rev, record));
-                    items.push(outcome(OutcomeStatus::Accepted, Some(uri), None));
-                }
-                Err((status, reason)) => {
+            let place = feedback::Here { record: known.record.as_deref(), was_deleted: known.was_deleted };
+            let record = match feedback::judge(reading, place, rules.as_ref(), &teller) {
+                Verdict::Put(record) => Some(Arc::new(*record)),
+                Verdict::Delete => None,
+                Verdict::Duplicate(why) => {
                     waits.extend(known.sealed.clone());
-                    items.push(outcome(status, Some(uri), Some(reason)));
+                    items.push(outcome(OutcomeStatus::Duplicate, Some(uri), Some(why.into())));
+                    continue;
                 }
-            }
+                Verdict::Filtered(why) => {
+                    items.push(outcome(OutcomeStatus::Filtered, Some(uri), Some(why)));
+                    continue;
+                }
+            };
+            let observed = Timestamp::now();
+            let rev = next_rev(observed, known.rev);
+            let body = match record.clone() {
+                Some(record) => EventBody::Put { rev, record },
+                None => EventBody::Delete { rev, uri: uri.clone() },
+            };
+            events.push(Event { source: SourceId::new(SOURCE), observed, body });
+            *known = Here { rev, was_deleted: record.is_none(), record: record.clone(), sealed: None };
+            news.push((uri.clone(), rev, record));
+            items.push(outcome(OutcomeStatus::Accepted, Some(uri), None));
         }
         let mut epoch = applied;
         let sent = if events.is_empty() {
@@ -250,25 +253,14 @@ impl Intake {
     ) -> Result<HashMap<Uri, Here>, ControlError> {
         let reader = self.reader.clone();
         let stored = tokio::task::spawn_blocking(move || {
-            reader.read(|snapshot| {
-                let mut here = HashMap::new();
-                for uri in uris {
-                    let row = snapshot.record(&uri)?;
-                    let tomb: Option<TombRow> = snapshot.get(&text_key(uri.as_str()))?;
-                    let rev = row.as_ref().map(|row| row.rev).max(tomb.as_ref().map(|tomb| tomb.rev));
-                    let known = Here {
-                        rev: rev.unwrap_or_default(),
-                        record: row.map(|row| row.record),
-                        was_deleted: tomb.is_some(),
-                        sealed: None,
-                    };
-                    here.insert(uri, known);
-                }
-                Ok::<_, ReadError>(here)
-            })
+            let items = lookup::items(&reader, &uris)?;
+            let here =
+                |KnownItem { rev, record, was_deleted }| Here { rev, record, was_deleted, sealed: None };
+            Ok::<_, ReadError>(uris.into_iter().zip(items.into_iter().map(here)).collect())
         });
-        let stored = stored.await.map_err(|error| ControlError::Failed(error.to_string()))?;
-        let mut here = stored.map_err(|error| ControlError::Failed(error.to_string()))?;
+        let failed = |error: &dyn std::error::Error| ControlError::Failed(chain(error));
+        let stored = stored.await.map_err(|error| failed(&error))?;
+        let mut here: HashMap<Uri, Here> = stored.map_err(|error| failed(&error))?;
         for (uri, known) in &mut here {
             // What another source told meanwhile may be newer than what is in flight.
             if let Some(Flying { rev, record, sealed }) =
@@ -283,41 +275,14 @@ impl Intake {
 }
 
 /// What a reading claims.
-fn claim(
-    reading: Result<Reading, Refusal>,
-    rules: Rules,
-    delivery: Option<String>,
-    by_client: bool,
-) -> Claim {
+fn claim(reading: Result<Reading, Refusal>, rules: Rules, teller: Teller) -> Claim {
+    let not = |status, why| Claim::Not(outcome(status, None, Some(why)));
     match reading {
-        Ok(Reading::Item(item)) => Claim::Is { item, rules, delivery, by_client },
-        Ok(Reading::Gone(uri)) => Claim::Gone(uri),
-        Ok(Reading::Passed(why)) => Claim::Not(outcome(OutcomeStatus::Filtered, None, Some(why))),
-        Err(Refusal(why)) => Claim::Not(outcome(OutcomeStatus::Refused, None, Some(why))),
-    }
-}
-
-/// The record to be put, or nothing if it is to be deleted; or why neither.
-fn judge(claim: Claim, here: &Here) -> Result<Option<Record>, (OutcomeStatus, String)> {
-    let known = here.record.as_deref();
-    match claim {
-        Claim::Is { item, rules, delivery, by_client } => {
-            if known.is_none() {
-                if here.was_deleted && !by_client {
-                    return Err((OutcomeStatus::Duplicate, "it was deleted".into()));
-                }
-                // What is here stays, and follows its source, whatever it says by then.
-                rules.wants(&item.record).map_err(|why| (OutcomeStatus::Filtered, why))?;
-            }
-            match feedback::judge(known, item, delivery.as_deref()) {
-                Verdict::News(record) => Ok(Some(*record)),
-                Verdict::Duplicate(why) => Err((OutcomeStatus::Duplicate, why)),
-            }
-        }
-        Claim::Gone(_) if known.is_some() => Ok(None),
-        Claim::Gone(_) if here.was_deleted => Err((OutcomeStatus::Duplicate, "it was deleted before".into())),
-        Claim::Gone(_) => Err((OutcomeStatus::Filtered, "there is no such item here".into())),
-        Claim::Not(Outcome { status, reason, .. }) => Err((status, reason.unwrap_or_default())),
+        Ok(reading) => match reading.uri() {
+            Ok(uri) => Claim::Of { uri: uri.clone(), reading, rules: Some(rules), teller },
+            Err(why) => not(OutcomeStatus::Filtered, why.to_owned()),
+        },
+        Err(Refusal(why)) => not(OutcomeStatus::Refused, why),
     }
 }
 

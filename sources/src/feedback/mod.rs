@@ -14,10 +14,11 @@
 //! | `json` | fields of payloads, read forgivingly |
 //! | `reddit sentry github manual` | a file a source: from its payloads to items |
 //! | `hook` | signatures of deliveries |
-//! | `verdict` | whether an item is news, given what is here |
+//! | `verdict` | whether what is told of an item is news, given what is here |
+//! | `poll` | what the sources that look at an upstream share |
 //!
 //! Invariants: whoever tells of an item (a poller, a hook, a client) makes the same record of it, under the same URI;
-//! nothing here does I/O or looks at a clock; every text, list and time is bounded, and what breaks a bound is refused
+//! nothing here but `poll` does I/O or looks at a clock; every text, list and time is bounded, and what breaks a bound is refused
 //! with the reason.
 
 mod config;
@@ -26,6 +27,7 @@ pub mod github;
 mod hook;
 mod json;
 mod manual;
+pub(crate) mod poll;
 pub mod reddit;
 mod sentry;
 #[cfg(test)]
@@ -35,7 +37,7 @@ mod verdict;
 pub use config::{FeedbackConfig, ProjectConfig, Projects, Rules};
 pub use draft::{MAX_TEXT_BYTES, MAX_TITLE_BYTES};
 pub use hook::{SignatureError, delivery, verify};
-pub use verdict::{Verdict, judge};
+pub use verdict::{Here, Teller, Verdict, judge};
 
 use serde_json::Value;
 use springline_model::{FeedbackSource, Project, Record, Timestamp, Uri};
@@ -49,6 +51,20 @@ pub enum Reading {
     Gone(Uri),
     /// Nothing that is feedback; why not.
     Passed(String),
+}
+
+impl Reading {
+    /// The item that it is about.
+    ///
+    /// # Errors
+    /// None; why.
+    pub fn uri(&self) -> Result<&Uri, &str> {
+        match self {
+            Self::Item(item) => Ok(&item.record.uri),
+            Self::Gone(uri) => Ok(uri),
+            Self::Passed(why) => Err(why),
+        }
+    }
 }
 
 /// An item as a payload tells it.

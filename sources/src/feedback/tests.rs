@@ -224,30 +224,50 @@ fn rules_are_kept() {
 
 #[test]
 fn news_is_told_from_what_is_known() {
-    let told =
-        |payload: Value, now: i64| match read(FeedbackSource::Manual, &project(), &payload, Timestamp(now)) {
-            Ok(Reading::Item(item)) => item,
-            other => panic!("{other:?}"),
-        };
-    let first = || told(json!({ "external_id": "1", "text": "a" }), 1_000);
-    let Verdict::News(known) = judge(None, first(), Some("d1")) else { panic!("it is new") };
-    let later = |payload: Value, delivery: Option<&str>| judge(Some(&known), told(payload, 2_000), delivery);
-    let same = json!({ "external_id": "1", "text": "a" });
-    assert!(matches!(later(same.clone(), None), Verdict::Duplicate(_)), "when it was told does not matter");
-    assert!(matches!(later(same, Some("d2")), Verdict::Duplicate(_)));
-    let Verdict::News(edited) = later(json!({ "external_id": "1", "text": "b" }), Some("d2")) else {
-        panic!("edited")
+    let told = |payload: Value, now: i64| {
+        read(FeedbackSource::Manual, &project(), &payload, Timestamp(now)).unwrap()
     };
+    let hook = |delivery: &str| Teller::Hook(delivery.into());
+    let on = |record| Here { record: Some(record), was_deleted: false };
+    let put = |verdict: Verdict| match verdict {
+        Verdict::Put(record) => *record,
+        other => panic!("{other:?}"),
+    };
+    let first = || told(json!({ "external_id": "1", "text": "a" }), 1_000);
+    let known = put(judge(first(), Here::default(), None, &hook("d1")));
+    let later = |payload: Value, teller: Teller| judge(told(payload, 2_000), on(&known), None, &teller);
+    let same = json!({ "external_id": "1", "text": "a" });
+    for teller in [Teller::Client, Teller::Poller, hook("d2")] {
+        assert!(
+            matches!(later(same.clone(), teller), Verdict::Duplicate(_)),
+            "when it was told does not matter"
+        );
+    }
+    let edited = put(later(json!({ "external_id": "1", "text": "b" }), hook("d2")));
     assert_eq!(
         (edited.text.as_str(), edited.at, edited.attrs[attr::DELIVERIES].as_str()),
         ("b", Timestamp(1_000), "d1 d2")
     );
-    assert!(matches!(judge(Some(&edited), first(), Some("d1")), Verdict::Duplicate(_)), "a delivery again");
+    assert!(
+        matches!(judge(first(), on(&edited), None, &hook("d1")), Verdict::Duplicate(_)),
+        "a delivery again"
+    );
     let dated =
         |text: &str, day: &str| told(json!({ "external_id": "1", "text": text, "updated_at": day }), NOW.0);
-    let new = dated("new", "2024-02-02").record;
-    assert!(matches!(judge(Some(&new), dated("old", "2024-02-01"), None), Verdict::Duplicate(_)));
-    assert!(matches!(judge(Some(&new), dated("newer", "2024-02-03"), None), Verdict::News(_)));
+    let new = item(dated("new", "2024-02-02"));
+    assert!(matches!(
+        judge(dated("old", "2024-02-01"), on(&new), None, &Teller::Poller),
+        Verdict::Duplicate(_)
+    ));
+    assert!(matches!(judge(dated("newer", "2024-02-03"), on(&new), None, &Teller::Poller), Verdict::Put(_)));
+    // Who deletes means it; only a client may change their mind.
+    let gone = || Reading::Gone(known.uri.clone());
+    assert_eq!(judge(gone(), on(&known), None, &Teller::Poller), Verdict::Delete);
+    let deleted = Here { record: None, was_deleted: true };
+    assert!(matches!(judge(gone(), deleted, None, &Teller::Poller), Verdict::Duplicate(_)));
+    assert!(matches!(judge(gone(), Here::default(), None, &Teller::Poller), Verdict::Filtered(_)));
+    assert!(matches!(judge(first(), deleted, None, &Teller::Poller), Verdict::Duplicate(_)));
+    assert!(matches!(judge(first(), deleted, None, &Teller::Client), Verdict::Put(_)));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
