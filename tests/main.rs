@@ -7,6 +7,7 @@ mod atproto;
 mod browser;
 mod dice;
 mod faults;
+mod feedback;
 mod git;
 mod labels;
 mod oracle;

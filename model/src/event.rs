@@ -1,6 +1,6 @@
 //! What happens to records, as sources tell it.
 
-use crate::{Gap, Hosting, Identity, Label, Record, RepoNews, Timestamp, TreeRoot, Uri};
+use crate::{Gap, Hosting, Identity, Label, Project, Record, RepoNews, Timestamp, TreeRoot, Uri};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -169,6 +169,15 @@ pub enum EventBody {
         /// The whole state.
         record: Arc<Record>,
     },
+    /// A subreddit is to be read for a project, or not any more: [`crate::rows::SubredditRow`].
+    Subreddit {
+        /// Its version.
+        rev: Rev,
+        /// Its name, in lower case.
+        name: String,
+        /// For which project; none if it is not to be read.
+        project: Option<Project>,
+    },
 }
 
 impl EventBody {
@@ -189,6 +198,7 @@ impl EventBody {
             Self::Identity(identity) => identity.did.as_str(),
             Self::Seen { actor, .. } | Self::Mute { actor, .. } => actor.as_str(),
             Self::Gap(gap) => &gap.partition,
+            Self::Subreddit { name, .. } => name,
         }
     }
 }

@@ -15,6 +15,7 @@
 pub mod cluster;
 pub mod epoch;
 pub mod event;
+pub mod feedback;
 pub mod hosting;
 pub mod key;
 pub mod label;
@@ -30,6 +31,7 @@ pub mod vector;
 pub use cluster::ClusterId;
 pub use epoch::{Advance, Epoch, EpochCommit};
 pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantined, Rev, SourceId};
+pub use feedback::{FeedbackSource, FeedbackStatus, ItemName, Project};
 pub use hosting::{Gap, Hosting, Identity, RepoNews, TreeRoot};
 pub use label::Label;
 pub use node::NodeName;

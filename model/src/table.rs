@@ -89,6 +89,16 @@ tables! {
     Resyncs = 62, "resyncs", Ledger;
     /// [`crate::rows::TombRow`]
     Tombs = 63, "tombs", Ledger;
+    /// [`crate::rows::FeedbackRow`]
+    Feedback = 70, "feedback", Feedback;
+    /// [`crate::rows::ProjectFeedbackRow`]
+    ProjectFeedback = 71, "project_feedback", Feedback;
+    /// [`crate::rows::FeedbackTotalRow`]
+    FeedbackTotals = 72, "feedback_totals", Feedback;
+    /// [`crate::rows::FeedbackDayRow`]
+    FeedbackDays = 73, "feedback_days", Feedback;
+    /// [`crate::rows::SubredditRow`]
+    Subreddits = 74, "subreddits", Ledger;
 }
 
 impl Table {
@@ -115,12 +125,21 @@ pub enum View {
     Catalog,
     /// Who must be told.
     Notifications,
+    /// What people say of projects.
+    Feedback,
 }
 
 impl View {
     /// Every view, the ledger first.
-    pub const ALL: &'static [Self] =
-        &[Self::Ledger, Self::Backlinks, Self::Search, Self::Rankings, Self::Catalog, Self::Notifications];
+    pub const ALL: &'static [Self] = &[
+        Self::Ledger,
+        Self::Backlinks,
+        Self::Search,
+        Self::Rankings,
+        Self::Catalog,
+        Self::Notifications,
+        Self::Feedback,
+    ];
 
     /// The name that the command line and the metrics use.
     #[must_use]
@@ -132,6 +151,7 @@ impl View {
             Self::Rankings => "rankings",
             Self::Catalog => "catalog",
             Self::Notifications => "notifications",
+            Self::Feedback => "feedback",
         }
     }
 
@@ -146,7 +166,7 @@ impl View {
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Ledger => 1,
+            Self::Ledger | Self::Feedback => 1,
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
             Self::Backlinks | Self::Search | Self::Notifications => 2,

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// A day.
+pub const DAY_MILLIS: i64 = 86_400_000;
+
 /// Milliseconds since the Unix epoch. Data, never the dataflow's own time (that is [`crate::Epoch`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);

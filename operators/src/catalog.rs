@@ -206,7 +206,7 @@ impl Groups for Nodes {
 /// How much records are: how many, their links, their bytes. Sums of these are exact modulo 2^64, retractions
 /// included, so a total is right whatever the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Size([u64; 3]);
+pub(crate) struct Size(pub(crate) [u64; 3]);
 
 impl Size {
     fn of(record: &Record) -> Self {
@@ -221,7 +221,11 @@ impl Size {
 }
 
 /// A row a key with the sum of its sizes.
-fn sizes<'s, K, R>(parts: Rows<'s, (K, Size)>, name: &str, row: fn(&K, [u64; 3]) -> R) -> Rows<'s, R>
+pub(crate) fn sizes<'s, K, R>(
+    parts: Rows<'s, (K, Size)>,
+    name: &str,
+    row: fn(&K, [u64; 3]) -> R,
+) -> Rows<'s, R>
 where
     K: ExchangeData + Hash,
     R: Clone + 'static,

@@ -16,6 +16,7 @@ mod backlinks;
 mod catalog;
 mod clip;
 mod distinct;
+mod feedback;
 mod groups;
 mod ids;
 mod ledger;
@@ -33,6 +34,7 @@ mod windows;
 
 pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks, linkers};
 pub use catalog::{Listings, Totals, listings, totals};
+pub use feedback::{FeedbackLists, FeedbackSums, feedback_lists, feedback_sums};
 pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
 pub use network::{HotConfig, hot};
 pub use notifications::notifications;

@@ -16,8 +16,8 @@ use crate::runtime::{
 use differential_dataflow::AsCollection;
 use springline_model::View;
 use springline_operators::{
-    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, hot, ledger, linkers, listings,
-    notifications, rankings, search, totals,
+    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, feedback_lists, feedback_sums, hot,
+    ledger, linkers, listings, notifications, rankings, search, totals,
 };
 use std::{collections::BTreeSet, rc::Rc, sync::mpsc::Sender};
 use timely::{
@@ -100,6 +100,14 @@ pub fn build(
         if is_on(View::Rankings) {
             collect!(rankings(all.clone(), feed.clock.clone(), plan.rankings.nodes));
             collect!(hot(all.clone(), feed.clock, plan.rankings.records));
+        }
+        if is_on(View::Feedback) {
+            let lists = feedback_lists(listed.clone());
+            collect!(lists.all);
+            collect!(lists.by_project);
+            let sums = feedback_sums(all.clone());
+            collect!(sums.totals);
+            collect!(sums.days);
         }
         if is_on(View::Notifications) {
             collect!(notifications(all));

@@ -3,6 +3,7 @@
 //! ```text
 //!  route            listening on a loopback address        listening elsewhere
 //!  /livez /readyz   anyone                                 anyone
+//!  /v1/hooks/…      what is signed (checked there)         the same
 //!  reads            anyone on this machine (Host checked)  the token
 //!  writes           the token                              the token
 //! ```
@@ -28,6 +29,9 @@ pub const MIN_TOKEN_CHARS: usize = 16;
 
 /// Routes that anyone may ask for.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// Where webhooks are delivered: their senders have no token, but sign what they send. The handler checks that.
+const HOOKS: &str = "/v1/hooks/";
 
 /// Who asks. Handlers find it in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,7 @@ impl Access {
     pub fn needed(method: &Method, path: &str) -> Self {
         match *method {
             Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
+            Method::POST if path.starts_with(HOOKS) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
             _ => Self::Write,
         }
@@ -257,6 +262,9 @@ mod tests {
             (&local, "GET", "/livez", &[(host, "evil.example")], reader),
             (&local, "POST", "/livez", &[], unauthorized),
             (&local, "POST", "/v1/x", &[(host, "localhost")], unauthorized),
+            (&open, "POST", "/v1/hooks/github/x", &[], reader),
+            (&open, "PUT", "/v1/hooks/github/x", &[], unauthorized),
+            (&open, "POST", "/v1/hooks", &[], unauthorized),
             (&local, "POST", "/v1/x", &[(auth, "Bearer a token of some lengtH")], unauthorized),
             (&local, "POST", "/v1/x", &[(auth, &bearer)], operator),
             (&local, "POST", "/v1/x", &[(auth, &basic)], unauthorized),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use springline_model::{Epoch, Event, Label, Timestamp, Uri};
+use springline_model::{Epoch, Event, FeedbackSource, ItemName, Label, Timestamp, Uri};
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -36,6 +36,22 @@ pub trait Control: Send + Sync + 'static {
     /// No labeler is configured, or as [`Self::submit`].
     async fn issue_label(&self, draft: LabelDraft) -> Result<(Label, Epoch), ControlError>;
 
+    /// Takes feedback in: what is news is journalled, and durable when this answers.
+    ///
+    /// # Errors
+    /// The project is not known, or as [`Self::submit`].
+    async fn take_feedback(&self, _told: Told) -> Result<Taken, FeedbackError> {
+        Err(FeedbackError::UnknownProject("none is configured".into()))
+    }
+
+    /// Deletes an item; nothing if there is no such item.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    async fn delete_feedback(&self, _item: ItemName) -> Result<Option<Epoch>, ControlError> {
+        Ok(None)
+    }
+
     /// A message of the stream of the operator's labels.
     fn label_frame(&self, notice: &LabelNotice) -> Vec<u8>;
 
@@ -62,6 +78,90 @@ pub struct LabelDraft {
     pub neg: bool,
     /// Until when it counts.
     pub exp: Option<Timestamp>,
+}
+
+/// Feedback that somebody tells of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Where it was given.
+    pub source: FeedbackSource,
+    /// The project it is about; without, each item says it, or there is only one.
+    pub project: Option<String>,
+    /// How it came.
+    pub by: ToldBy,
+}
+
+/// How feedback came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToldBy {
+    /// Posted by a client that holds the token: items.
+    Client(Vec<Value>),
+    /// Delivered to a webhook.
+    Hook {
+        /// What the sender calls it: `issues`.
+        kind: Option<String>,
+        /// The signature, as the sender's header has it.
+        signature: Option<String>,
+        /// The body, as it came: it is what is signed.
+        body: Vec<u8>,
+    },
+}
+
+/// What became of feedback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The epoch that all of it is durable in.
+    pub epoch: Epoch,
+    /// What became of each item, in order.
+    pub items: Vec<Outcome>,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Outcome {
+    /// What became of it.
+    pub status: OutcomeStatus,
+    /// Its identity, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub uri: Option<Uri>,
+    /// Why it was not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutcomeStatus {
+    /// It is news (an item, an edit, a deletion), and journalled.
+    Accepted,
+    /// It says what is here already.
+    Duplicate,
+    /// It is not wanted, or no feedback.
+    Filtered,
+    /// It makes no sense.
+    Refused,
+}
+
+/// Why feedback was not taken.
+#[derive(Debug, Error)]
+pub enum FeedbackError {
+    /// There is no such project.
+    #[error("there is no such project: {0}")]
+    UnknownProject(String),
+    /// The project's hook has no secret, so nobody can be believed.
+    #[error("the project has no secret for this hook: set `{0}_secret_file` or `{0}_secret_env`")]
+    NoSecret(FeedbackSource),
+    /// A delivery whose signature is missing or wrong.
+    #[error("{0}")]
+    Signature(String),
+    /// It can't be read at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// As for any write.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 /// What those who follow the operator's labels are told.

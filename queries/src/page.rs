@@ -138,6 +138,10 @@ pub enum Listing {
     Gaps = 23,
     /// Labels.
     Labels = 24,
+    /// Feedback.
+    Feedback = 70,
+    /// Subreddits.
+    Subreddits = 71,
 }
 
 impl Listing {

@@ -1,6 +1,6 @@
 //! The registry: which sources there are, by the `type` of their configuration.
 
-use crate::{Source, SourceError, atproto, files, git};
+use crate::{Source, SourceError, atproto, files, git, github};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::SourceId;
@@ -21,6 +21,8 @@ pub enum SourceConfig {
     Labels(atproto::live::LabelsConfig),
     /// Whole repositories of the AT Protocol: what was missed, and what is asked for.
     Backfill(atproto::repos::BackfillConfig),
+    /// Issues of repositories on GitHub.
+    Github(github::GithubConfig),
     /// Recorded frames, lines and repositories.
     Replay(atproto::replay::ReplayConfig),
 }
@@ -36,6 +38,7 @@ impl SourceConfig {
             Self::Jetstream(_) => "jetstream",
             Self::Labels(_) => "labels",
             Self::Backfill(_) => "backfill",
+            Self::Github(_) => "github",
             Self::Replay(_) => "replay",
         }
     }
@@ -53,6 +56,7 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
         SourceConfig::Jetstream(config) => Box::new(atproto::live::Jetstream::new(id, config.clone())?),
         SourceConfig::Labels(config) => Box::new(atproto::live::Labels::new(id, config.clone())?),
         SourceConfig::Backfill(config) => Box::new(atproto::repos::Backfill::new(id, config.clone())?),
+        SourceConfig::Github(config) => Box::new(github::Github::new(id, config.clone())?),
         SourceConfig::Replay(config) => Box::new(atproto::replay::Replay::new(id, config.clone())?),
     })
 }

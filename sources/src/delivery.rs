@@ -47,7 +47,7 @@ impl Revs {
         self.0.fetch_max(known.0, Ordering::Relaxed);
     }
 
-    fn next(&self, observed: Timestamp) -> Rev {
+    pub(crate) fn next(&self, observed: Timestamp) -> Rev {
         let micros = u64::try_from(observed.0).unwrap_or(0).saturating_mul(1000);
         let next = |last: u64| micros.max(last.saturating_add(1));
         let last = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));

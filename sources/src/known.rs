@@ -1,6 +1,8 @@
 //! What the ledger has, as a source may ask for it.
 
-use springline_model::{Epoch, Partition, Position, Record, Rev, SourceId, Timestamp, Uri};
+use springline_model::{
+    Epoch, Partition, Position, Record, Rev, SourceId, Timestamp, Uri, rows::SubredditRow,
+};
 use std::{error::Error, sync::Arc};
 
 /// A view of the ledger for sources. Calls may block for as long as the store takes: sources call from blocking
@@ -48,6 +50,29 @@ pub trait Known: Send + Sync {
     /// # Errors
     /// The store can't be read.
     fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError>;
+
+    /// What is known of feedback items, in the order they are asked for.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn items(&self, uris: &[Uri]) -> Result<Vec<KnownItem>, KnownError>;
+
+    /// What the operator said of subreddits.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    fn subreddits(&self) -> Result<Vec<SubredditRow>, KnownError>;
+}
+
+/// What the ledger has of a feedback item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownItem {
+    /// The version of it, or of its deletion; 0 if it was never here.
+    pub rev: Rev,
+    /// Its record, visible or not.
+    pub record: Option<Arc<Record>>,
+    /// It was here and was deleted.
+    pub was_deleted: bool,
 }
 
 /// What a source needs to know of a record that the ledger has.
@@ -104,6 +129,14 @@ impl Known for NothingKnown {
     }
 
     fn quarantined(&self, _: &str) -> Result<Vec<Uri>, KnownError> {
+        Ok(Vec::new())
+    }
+
+    fn items(&self, uris: &[Uri]) -> Result<Vec<KnownItem>, KnownError> {
+        Ok(vec![KnownItem::default(); uris.len()])
+    }
+
+    fn subreddits(&self) -> Result<Vec<SubredditRow>, KnownError> {
         Ok(Vec::new())
     }
 }

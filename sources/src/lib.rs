@@ -28,21 +28,25 @@ pub mod atproto;
 mod config;
 mod delivery;
 mod error;
+pub mod feedback;
 pub mod files;
 pub mod formats;
 pub mod git;
+pub mod github;
 mod known;
 mod outbox;
 mod place;
 mod progress;
+mod secret;
 mod source;
 mod status;
 
 pub use config::{SourceConfig, build};
 pub use error::{SourceError, chain};
-pub use known::{Known, KnownError, KnownRecord, NothingKnown};
+pub use known::{Known, KnownError, KnownItem, KnownRecord, NothingKnown};
 pub use outbox::{BATCH_BYTES, BATCH_EVENTS, Batch, Outbox};
 pub use progress::ProgressBars;
+pub use secret::{Secret, SecretFrom};
 pub use source::{Command, PullReport, Pulled, Source, SourceContext};
 pub use status::{PartitionStatus, SourceState, SourceStatus, StatusSnapshot};
 

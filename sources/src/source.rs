@@ -1,6 +1,8 @@
 //! What the host needs to know of a source, and a source of its host.
 
-use crate::{Known, Outbox, ProgressBars, SourceError, SourceStatus, atproto::who::Identities};
+use crate::{
+    Known, Outbox, ProgressBars, SourceError, SourceStatus, atproto::who::Identities, feedback::Projects,
+};
 use async_trait::async_trait;
 use serde::Serialize;
 use springline_model::{Epoch, SourceId, Uri};
@@ -36,6 +38,8 @@ pub struct SourceContext {
     pub status: Arc<SourceStatus>,
     /// Who accounts are.
     pub identities: Identities,
+    /// What feedback is wanted, by project.
+    pub projects: Arc<Projects>,
     /// Bars for a first index.
     pub progress: ProgressBars,
     /// A folder of the source's own for what it can fetch again (clones). Made by the source when it needs it.

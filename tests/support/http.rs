@@ -64,6 +64,20 @@ pub fn post(address: SocketAddr, target: &str, token: &str, json: &str) -> Optio
     ask(address, &format!("{head}\r\n{body}"))
 }
 
+/// Sends any request; `None` if nobody answers.
+#[must_use]
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}");
+    ask(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+}
+
 fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(120))).ok()?;

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, eventually,
-    http::{get, post},
+    http::{get, post, send},
 };
 use std::{
     collections::BTreeMap,
@@ -166,6 +166,16 @@ impl Server {
     #[track_caller]
     pub fn post(&self, target: &str, body: &str) -> Answer {
         post(self.address, target, TOKEN, body).expect("the server answers")
+    }
+
+    /// Deletes, with the token.
+    ///
+    /// # Panics
+    /// Nobody answers.
+    #[track_caller]
+    pub fn delete(&self, target: &str) -> Answer {
+        let token = format!("Bearer {TOKEN}");
+        send(self.address, "DELETE", target, &[("authorization", &token)], "").expect("the server answers")
     }
 
     /// Its process.

@@ -7,6 +7,7 @@
 mod backlink;
 mod catalog;
 mod collection;
+mod feedback;
 mod ledger;
 mod network;
 mod notification;
@@ -18,6 +19,10 @@ pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
 };
 pub use collection::{AuthorKindRow, CollectionDayRow, CollectionRow};
+pub use feedback::{
+    EXCERPT_BYTES, FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow,
+    SubredditRow,
+};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use network::{
     ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,

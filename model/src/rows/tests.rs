@@ -56,6 +56,17 @@ proptest! {
         let mut terms = TermsBuilder::new();
         terms.push(text.as_bytes(), 1, 2, [3, 4, ordinal.max(4)]);
         terms.push(format!("{text}~").as_bytes(), 0, 0, []);
+        let project = Project::new("shop").unwrap();
+        let (source, status) = (FeedbackSource::Github, FeedbackStatus::Closed);
+        let item = FeedbackMeta {
+            uri: uri.clone(), at, edited: Some(at), project: project.clone(), source, status, author: uri.clone(),
+            title: text.clone(), excerpt: text.clone(), url: None, repo: Some(text.clone()), issue: Some(number),
+        };
+        round_trip(&FeedbackRow(item.clone()));
+        round_trip(&ProjectFeedbackRow(item));
+        round_trip(&FeedbackTotalRow { project: project.clone(), source, status, items: number });
+        round_trip(&FeedbackDayRow { project: project.clone(), day: at, source, status, items: number });
+        round_trip(&SubredditRow { name: text.clone(), project: Some(project), rev: Rev(number) });
         round_trip(&PostingsRow { uri: uri.clone(), at, length: ordinal, terms: terms.finish() });
     }
 }

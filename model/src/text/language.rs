@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use unicode_segmentation::UnicodeSegmentation as _;
 use whatlang::Lang as Detected;
 
 /// A language by its ISO 639-1 code, two letters.
@@ -20,6 +21,19 @@ impl Lang {
         // Norwegian goes by its macro-language's code as often as by its own.
         let code = if &code == b"no" { *b"nb" } else { code };
         code.iter().all(u8::is_ascii_lowercase).then_some(Self(code))
+    }
+
+    /// The language that a text is in, if there are enough words to tell.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        let mut sample = Sample::default();
+        for word in text.unicode_words() {
+            if sample.is_full() {
+                break;
+            }
+            sample.push(word, &word.to_lowercase());
+        }
+        sample.language()
     }
 
     /// The two letters.

@@ -21,13 +21,12 @@ use foldhash::fast::RandomState;
 use springline_model::{
     Timestamp, Uri, UriId,
     rows::{AuthorKindRow, CollectionDayRow, CollectionRow},
+    time::DAY_MILLIS,
 };
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// What a tick changes for a kind.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use springline_model::{
     record::attr,
     rows::{
         ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow, RecordRow,
-        TombRow,
+        SubredditRow, TombRow,
     },
 };
 use std::{
@@ -77,6 +77,9 @@ impl Machine {
         }
         for (source, gap) in news.gaps {
             self.gap(source, gap)?;
+        }
+        for subreddit in news.subreddits {
+            self.subreddit(subreddit)?;
         }
         Ok(self.0.close())
     }
@@ -179,7 +182,8 @@ impl Machine {
                 self.0.set(None, Some(row));
             }
         }
-        let is_open = before.is_desynchronized() || after.is_desynchronized();
+        // Of a repository that is being fetched, and of feedback, deletes are remembered: what tells of it may be old.
+        let is_open = before.is_desynchronized() || after.is_desynchronized() || is_feedback(authority);
         after.write(&mut self.0, &before);
         let mut taken: BTreeMap<Uri, usize> = BTreeMap::new();
         let mut news: BTreeMap<Uri, Option<RecordRow>> = BTreeMap::new();
@@ -190,9 +194,9 @@ impl Machine {
                 Some(version) if self.counts(&uri, kept.as_ref(), &version, is_open)? => {
                     let Version { rev, arrival, source, record, .. } = version;
                     taken.insert(uri.clone(), arrival);
-                    if record.is_none() && is_open {
-                        let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
-                        self.0.set(old, Some(TombRow { uri: uri.clone(), rev }));
+                    if is_open {
+                        let deleted = record.is_none().then(|| TombRow { uri: uri.clone(), rev });
+                        self.entomb(&uri, deleted, authority)?;
                     }
                     record.map(|record| RecordRow { rev, source, record })
                 }
@@ -244,6 +248,15 @@ impl Machine {
         }
         let tomb = self.0.get::<TombRow>(text_key(uri.as_str()))?;
         Ok(tomb.is_none_or(|tomb| tomb.rev < version.rev))
+    }
+
+    /// Remembers that a record was deleted; feedback that is there again is not dead any more.
+    fn entomb(&mut self, uri: &Uri, deleted: Option<TombRow>, authority: &Uri) -> Result<(), LookupError> {
+        if deleted.is_some() || is_feedback(authority) {
+            let old = self.0.get::<TombRow>(text_key(uri.as_str()))?;
+            self.0.set(old, deleted);
+        }
+        Ok(())
     }
 
     /// A record is seen if its authority is and no label hides it.
@@ -353,6 +366,14 @@ impl Machine {
         Ok(())
     }
 
+    fn subreddit(&mut self, new: SubredditRow) -> Result<(), LookupError> {
+        let old = self.0.get::<SubredditRow>(new.key_bytes())?;
+        if old.as_ref().is_none_or(|old| old.rev < new.rev) {
+            self.0.set(old, Some(new));
+        }
+        Ok(())
+    }
+
     fn gap(&mut self, source: SourceId, gap: Gap) -> Result<(), LookupError> {
         let row = GapRow { source, gap };
         let old = self.0.get::<GapRow>(row.key_bytes())?;
@@ -361,6 +382,11 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// Whether an authority is a project that feedback is about.
+fn is_feedback(authority: &Uri) -> bool {
+    authority.scheme() == "feedback"
 }
 
 /// The label made last counts; of the same time one that says something else, but not one that forgets that its

@@ -5,7 +5,7 @@ use springline_model::{
     Row, Table,
     rows::{
         AccountRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow,
-        RecordRow, RepoRow, ResyncRow, TombRow,
+        RecordRow, RepoRow, ResyncRow, SubredditRow, TombRow,
     },
 };
 
@@ -77,4 +77,6 @@ ledger_rows! {
     Inbox(InboxRow);
     /// What was never seen.
     Gap(GapRow);
+    /// What the operator said of a subreddit.
+    Subreddit(SubredditRow);
 }

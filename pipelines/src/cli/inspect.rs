@@ -83,6 +83,10 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
             }
             EventBody::Seen { actor, rev, until } => ("seen", format!("{actor} until {until}"), Some(*rev)),
             EventBody::Mute { actor, rev, muted } => ("mute", format!("{actor} {muted:b}"), Some(*rev)),
+            EventBody::Subreddit { rev, name, project } => {
+                let project = project.as_ref().map_or("none", springline_model::Project::as_str);
+                ("subreddit", format!("{name} for {project}"), Some(*rev))
+            }
             EventBody::Gap(gap) => {
                 ("gap", format!("{} ({}, {}): {}", gap.partition, gap.from, gap.to, gap.reason), None)
             }

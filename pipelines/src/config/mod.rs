@@ -24,7 +24,7 @@ use springline_model::View;
 use springline_operators::{HotConfig, RankingsConfig};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
-use springline_sources::{SourceConfig, atproto::identity::IdentityConfig};
+use springline_sources::{SourceConfig, atproto::identity::IdentityConfig, feedback::FeedbackConfig};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -43,6 +43,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The operator's own labels.
     pub labeler: LabelerConfig,
+    /// What people say of projects.
+    pub feedback: FeedbackConfig,
     /// How long records of the network are kept.
     pub retention: RetentionConfig,
     /// The query server and its web page.
@@ -70,6 +72,7 @@ impl Default for Config {
             sources: BTreeMap::new(),
             identity: IdentityConfig::default(),
             labeler: LabelerConfig::default(),
+            feedback: FeedbackConfig::default(),
             retention: RetentionConfig::default(),
             server: ServerConfig::default(),
             store: StoreConfig::default(),

@@ -3,6 +3,7 @@
 use super::{
     acquaint::Meet,
     host::Handles,
+    intake::Intake,
     labeler::{Labeler, label_frame},
     sealer::Sealed,
 };
@@ -10,13 +11,13 @@ use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
-use springline_model::{Epoch, Event, Label, Partition, SourceId, Timestamp, Uri};
+use springline_model::{Epoch, Event, ItemName, Label, Partition, SourceId, Timestamp, Uri};
 use springline_queries::control::{
-    Control, ControlError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus, SourceCommand,
-    SourceStatus,
+    Control, ControlError, FeedbackError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus,
+    SourceCommand, SourceStatus, Taken, Told,
 };
 use springline_sinks::views::Reader;
-use springline_sources::{Batch, Command, Outbox, SourceState};
+use springline_sources::{Batch, Command, Outbox, SourceState, feedback::Projects};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,6 +31,7 @@ pub struct ProcessControl {
     sealed: watch::Receiver<Sealed>,
     metrics: Option<PrometheusHandle>,
     labeler: Option<Labeler>,
+    intake: Arc<Intake>,
     meet: Meet,
     started: Timestamp,
     state: Mutex<State>,
@@ -49,8 +51,10 @@ impl ProcessControl {
         sealed: watch::Receiver<Sealed>,
         metrics: Option<PrometheusHandle>,
         labeler: Option<Labeler>,
+        projects: Arc<Projects>,
         meet: Meet,
     ) -> Arc<Self> {
+        let intake = Intake::new(projects, reader.clone());
         let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
         Arc::new(Self {
             reader,
@@ -58,6 +62,7 @@ impl ProcessControl {
             sealed,
             metrics,
             labeler,
+            intake,
             meet,
             started: Timestamp::now(),
             state: Mutex::new(state),
@@ -81,6 +86,11 @@ impl ProcessControl {
 
     pub(super) fn close(&self) {
         self.state.lock().out = None;
+    }
+
+    /// The way to the sealer, while there is one.
+    fn outbox(&self) -> Result<Outbox, ControlError> {
+        self.state.lock().out.clone().ok_or_else(stopping)
     }
 
     /// Whether every source has caught up once.
@@ -159,7 +169,7 @@ impl Control for ProcessControl {
     }
 
     async fn submit(&self, events: Vec<Event>) -> Result<Epoch, ControlError> {
-        let out = self.state.lock().out.clone().ok_or_else(stopping)?;
+        let out = self.outbox()?;
         let (sealed, epoch) = oneshot::channel();
         let partition = Partition { source: SourceId::new("api"), name: "requests".into() };
         out.send(Batch { partition, events, position: None, sealed: Some(sealed) })
@@ -178,6 +188,14 @@ impl Control for ProcessControl {
             self.submit(vec![event])
         };
         labeler.issue(draft, &self.reader, submit).await
+    }
+
+    async fn take_feedback(&self, told: Told) -> Result<Taken, FeedbackError> {
+        self.intake.take(told, self.outbox()?).await
+    }
+
+    async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
+        self.intake.delete(&item, self.outbox()?).await
     }
 
     fn meet(&self, did: &Uri) {

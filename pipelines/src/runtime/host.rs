@@ -7,6 +7,7 @@ use springline_sources::{
     SourceStatus,
     atproto::{repos::BackfillConfig, who::Identities},
     build,
+    feedback::Projects,
 };
 use std::{
     collections::BTreeMap,
@@ -43,6 +44,8 @@ pub struct Shared {
     pub known: Arc<dyn Known>,
     /// Who accounts are.
     pub identities: Identities,
+    /// What feedback is wanted.
+    pub projects: Arc<Projects>,
     /// Cancelled at shutdown.
     pub stop: CancellationToken,
     /// Bars for a first index.
@@ -130,6 +133,7 @@ async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceEr
         out: shared.out.clone(),
         known: shared.known.clone(),
         identities: shared.identities.clone(),
+        projects: shared.projects.clone(),
         commands,
         stop: shared.stop.clone(),
         status: source.status.clone(),

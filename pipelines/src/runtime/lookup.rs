@@ -4,15 +4,17 @@ use springline_model::{
     Epoch, Partition, Position, Record, Rev, Row, SourceId, Table, Uri,
     key::{text_key, text_prefix},
     record::attr,
-    rows::{QuarantineRow, RecordRow, RepoRow, ResyncRow},
+    rows::{QuarantineRow, RecordRow, RepoRow, ResyncRow, SubredditRow, TombRow},
 };
 use springline_operators::{Committed, LookupError};
 use springline_sinks::views::{ReadError, Reader, Scan, Views};
-use springline_sources::{Known, KnownError, KnownRecord};
+use springline_sources::{Known, KnownError, KnownItem, KnownRecord};
 use std::sync::Arc;
 use tokio::sync::watch;
 
 const PAGE: usize = 512;
+/// The most subreddits that are read.
+const MAX_SUBREDDITS: usize = 10_000;
 
 /// For the ledger operator: before-images.
 pub struct StoreLookup {
@@ -96,6 +98,23 @@ pub fn visible(
     }
 }
 
+/// What the store has of feedback items, in the order they are asked for.
+///
+/// # Errors
+/// The store does not decode.
+pub fn items(reader: &Reader, uris: &[Uri]) -> Result<Vec<KnownItem>, ReadError> {
+    reader.read(|snapshot| {
+        let item = |uri: &Uri| {
+            let row = snapshot.record(uri)?;
+            let tomb: Option<TombRow> = snapshot.get(&text_key(uri.as_str()))?;
+            let rev = row.as_ref().map(|row| row.rev).max(tomb.as_ref().map(|tomb| tomb.rev));
+            let (rev, record) = (rev.unwrap_or_default(), row.map(|row| row.record));
+            Ok(KnownItem { rev, was_deleted: tomb.is_some() && record.is_none(), record })
+        };
+        uris.iter().map(item).collect()
+    })
+}
+
 /// For the sources: what the ledger has.
 pub struct StoreKnown(pub Views);
 
@@ -142,6 +161,15 @@ impl Known for StoreKnown {
     fn record(&self, uri: &Uri) -> Result<Option<Arc<Record>>, KnownError> {
         let read = self.0.reader().read(|snapshot| snapshot.record(uri));
         Ok(read.map_err(known)?.map(|row| row.record))
+    }
+
+    fn items(&self, uris: &[Uri]) -> Result<Vec<KnownItem>, KnownError> {
+        items(&self.0.reader(), uris).map_err(known)
+    }
+
+    fn subreddits(&self) -> Result<Vec<SubredditRow>, KnownError> {
+        let scan = Scan { limit: MAX_SUBREDDITS, ..Scan::default() };
+        self.0.reader().read(|snapshot| snapshot.scan(&scan)).map_err(known)
     }
 
     fn shows(&self, epoch: Epoch) -> bool {

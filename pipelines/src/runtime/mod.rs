@@ -7,6 +7,7 @@
 //!  sources ─► outbox ─► sealer ─► journal ─► workers ─► committer ─► store
 //!                                   ▲                        │
 //!                                   └── keeper: sync, snapshot, trim
+//!  intake: feedback that is told to us, each item once ─► outbox
 //!  steward: labels that expire, records too old to be kept ─► outbox
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod control;
 mod datadir;
 pub mod feed;
 pub mod host;
+mod intake;
 pub mod journal;
 mod keeper;
 pub mod labeler;

@@ -35,6 +35,7 @@ use springline_sources::{
         identity::{IdentityConfig, Resolver},
         who::Identities,
     },
+    feedback::Projects,
 };
 use std::{
     collections::BTreeMap,
@@ -103,6 +104,7 @@ pub struct Opened {
     sealed: watch::Sender<Sealed>,
     asked: tokio::sync::mpsc::Receiver<Uri>,
     embedding: Option<Stage>,
+    projects: Arc<Projects>,
 }
 
 impl Opened {
@@ -147,8 +149,17 @@ impl Opened {
         let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let labeler = Labeler::open(&config.labeler)?;
+        let projects = Arc::new(Projects::new(&config.feedback)?);
         let (meet, asked) = acquaint::queue();
-        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, meet);
+        let control = ProcessControl::new(
+            views.reader(),
+            handles,
+            sealed_now,
+            metrics,
+            labeler,
+            projects.clone(),
+            meet,
+        );
         Ok(Self {
             config,
             data,
@@ -161,6 +172,7 @@ impl Opened {
             sealed,
             asked,
             embedding,
+            projects,
         })
     }
 
@@ -200,6 +212,7 @@ impl Opened {
             sealed,
             asked,
             embedding,
+            projects,
         } = self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
@@ -250,6 +263,7 @@ impl Opened {
             out: out.clone(),
             known: Arc::new(StoreKnown(views.clone())),
             identities,
+            projects,
             stop: sources_stop.clone(),
             progress,
             data_dir: data.path().to_path_buf(),

@@ -8,9 +8,11 @@ pub mod backlinks;
 pub mod collections;
 pub mod counts;
 pub mod epochs;
+pub mod feedback;
 pub mod feeds;
 pub mod graph;
 pub mod inbox;
+pub mod ingest;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
@@ -59,4 +61,6 @@ pub(crate) fn routes(routes: &mut Routes) {
     moderation::routes(routes);
     views::routes(routes);
     epochs::routes(routes);
+    ingest::routes(routes);
+    feedback::routes(routes);
 }

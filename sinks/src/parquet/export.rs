@@ -16,9 +16,10 @@ use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
         AccountRow, AuthorKindRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow,
-        CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow,
-        LabelRow, LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow,
-        ResyncRow, SourceRow, SubnodeRow, TombRow, TopRow,
+        CollectionRow, ExpiryRow, FeedbackDayRow, FeedbackRow, FeedbackTotalRow, GapRow, HandleRow, HotRow,
+        IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow, LatestRow, LinkerRow, NodeRow,
+        NotificationRow, ProjectFeedbackRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow,
+        SubnodeRow, SubredditRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -108,6 +109,11 @@ pub fn export(
             Table::Sources => write::<SourceRow>(snapshot, dir)?,
             Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
             Table::Search => postings(snapshot, dir)?,
+            Table::Feedback => write::<FeedbackRow>(snapshot, dir)?,
+            Table::ProjectFeedback => write::<ProjectFeedbackRow>(snapshot, dir)?,
+            Table::FeedbackTotals => write::<FeedbackTotalRow>(snapshot, dir)?,
+            Table::FeedbackDays => write::<FeedbackDayRow>(snapshot, dir)?,
+            Table::Subreddits => write::<SubredditRow>(snapshot, dir)?,
         };
         let rows = files.iter().map(|part| part.rows).sum();
         let bytes = files.iter().map(|part| part.bytes).sum();

@@ -14,6 +14,7 @@
 
 mod cells;
 mod export;
+mod feedback;
 mod network;
 mod rows;
 mod snapshot;

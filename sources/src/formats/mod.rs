@@ -68,6 +68,15 @@ pub(crate) fn wikilinks_of(text: &str) -> Vec<Link> {
     links.finish(&mut Vec::new())
 }
 
+/// The links that the `[[…]]` and the bare addresses of a plain text make.
+pub(crate) fn links_of(text: &str) -> Vec<Link> {
+    let mut links = Links::new();
+    let marks = wikilinks::scan(text, &mut links);
+    wikilinks::link(text, &marks, &Outline::default(), &mut links);
+    urls::link(text, &Outline::default(), &mut links);
+    links.finish(&mut Vec::new())
+}
+
 /// What a source knows of a file beside its bytes.
 #[derive(Clone, Debug)]
 pub struct FileFacts<'a> {

@@ -10,6 +10,7 @@ mod gardens;
 mod git;
 mod git_hostile;
 mod git_transports;
+mod github;
 mod links;
 #[path = "../../../tests/support/atproto/mod.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "shared with the tests of the whole program")]

@@ -1,6 +1,7 @@
 //! HTTP for addresses that strangers chose.
 //!
-//! Only GET, without credentials, cookies, a proxy or compression. Redirects are followed here, at most
+//! Only GET, without credentials, cookies, a proxy or compression; what the operator gave for an address that the operator
+//! chose ([`Ask`]) goes there and nowhere else. Redirects are followed here, at most
 //! [`MAX_REDIRECTS`], and each hop is treated as a request of its own: its address is checked, its host's limits
 //! hold. Bodies come in pieces, so that one of hundreds of megabytes can be read as it comes.
 
@@ -9,7 +10,7 @@ use crate::SourceError;
 use bytes::Bytes;
 use reqwest::{
     StatusCode, Url,
-    header::{HeaderMap, LOCATION, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
     redirect::Policy,
 };
 use std::{
@@ -35,6 +36,17 @@ pub struct Caps {
     pub bytes: u64,
     /// The longest time for all of it; without, only each piece has to come in time.
     pub time: Option<Duration>,
+}
+
+/// A request to an address that the operator chose, with what the operator gave for it.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// The address.
+    pub url: String,
+    /// Headers: who asks, and with which right.
+    pub headers: HeaderMap,
+    /// A form to post, encoded; without, it is a GET.
+    pub form: Option<String>,
 }
 
 /// An HTTP client that connects to public addresses only. Clones share its limits and connections.
@@ -106,6 +118,28 @@ impl GuardedClient {
         self.fetch(url, caps, true).await
     }
 
+    /// Asks an address that the operator chose, which may be private. Redirects come back as they are: what the
+    /// headers permit is for this address alone.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn ask(&self, ask: Ask, caps: Caps) -> Result<Response, FetchError> {
+        let inner = &*self.0;
+        let deadline = caps.time.map(|time| Instant::now() + time);
+        let url = Url::parse(&ask.url).map_err(|_| refused_url(&ask.url))?;
+        inner.check(&url, true)?;
+        let host = host(&url);
+        let pass = inner.hosts.enter(&host, inner.config.timeout()).await?;
+        let request = match ask.form {
+            Some(form) => {
+                inner.trusted.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+            }
+            None => inner.trusted.get(url),
+        };
+        let answer = inner.sent(request.headers(ask.headers), &host).await?;
+        inner.respond(answer, host, caps, deadline, pass)
+    }
+
     pub(super) fn dns(&self) -> &Dns {
         &self.0.dns
     }
@@ -123,12 +157,7 @@ impl GuardedClient {
             let host = host(&url);
             let pass = inner.hosts.enter(&host, inner.config.timeout()).await?;
             let client = if trusted { &inner.trusted } else { &inner.guarded };
-            let sent = timeout(inner.config.timeout(), client.get(url.clone()).send()).await;
-            let answer = match sent {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => return Err(failure(host, &error)),
-                Err(_) => return Err(FetchError::Timeout(host)),
-            };
+            let answer = inner.sent(client.get(url.clone()), &host).await?;
             if is_redirect(answer.status()) {
                 let target = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
                 let Some(target) = target.and_then(|to| url.join(to).ok()) else {
@@ -138,21 +167,44 @@ impl GuardedClient {
                 url = target;
                 continue;
             }
-            let retry_after = retry_after(answer.headers());
-            if matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-                inner.hosts.quiet(&host, retry_after.unwrap_or(DEFAULT_WAIT));
-            }
-            if answer.content_length().is_some_and(|length| length > caps.bytes) {
-                return Err(FetchError::TooLong { host, most: caps.bytes });
-            }
-            let idle = Duration::from_secs(inner.config.idle_timeout_secs);
-            return Ok(Response { answer, host, caps, read: 0, idle, deadline, retry_after, _pass: pass });
+            return inner.respond(answer, host, caps, deadline, pass);
         }
         Err(FetchError::Redirects(host(&url)))
     }
 }
 
 impl Inner {
+    async fn sent(
+        &self,
+        request: reqwest::RequestBuilder,
+        host: &str,
+    ) -> Result<reqwest::Response, FetchError> {
+        match timeout(self.config.timeout(), request.send()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failure(host.to_owned(), &error)),
+            Err(_) => Err(FetchError::Timeout(host.to_owned())),
+        }
+    }
+
+    fn respond(
+        &self,
+        answer: reqwest::Response,
+        host: String,
+        caps: Caps,
+        deadline: Option<Instant>,
+        pass: Pass,
+    ) -> Result<Response, FetchError> {
+        let retry_after = retry_after(answer.headers());
+        if matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            self.hosts.quiet(&host, retry_after.unwrap_or(DEFAULT_WAIT));
+        }
+        if answer.content_length().is_some_and(|length| length > caps.bytes) {
+            return Err(FetchError::TooLong { host, most: caps.bytes });
+        }
+        let idle = Duration::from_secs(self.config.idle_timeout_secs);
+        Ok(Response { answer, host, caps, read: 0, idle, deadline, retry_after, _pass: pass })
+    }
+
     fn check(&self, url: &Url, trusted: bool) -> Result<(), FetchError> {
         let is_open = trusted || self.config.allow_private;
         let is_web = url.scheme() == "https" || (is_open && url.scheme() == "http");
@@ -197,6 +249,12 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.answer.headers().get(name)?.to_str().ok()
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.answer.headers()
     }
 
     /// Itself, if its status says that it is what was asked for.
@@ -264,7 +322,7 @@ const fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Seconds, or a date.
-pub(in crate::atproto) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

@@ -42,8 +42,8 @@ mod resolver;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::atproto) use client::retry_after;
-pub use client::{Caps, GuardedClient, Response};
+pub(crate) use client::retry_after;
+pub use client::{Ask, Caps, GuardedClient, Response};
 pub use config::{HttpConfig, IdentityConfig};
 pub use document::{Document, DocumentError};
 pub use error::{FetchError, ResolveError};

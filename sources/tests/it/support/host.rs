@@ -90,6 +90,7 @@ impl Host {
         let status = Arc::new(SourceStatus::new(id, config.kind()));
         let context = SourceContext {
             identities,
+            projects: Arc::default(),
             out,
             known: Arc::new(ledger.clone()),
             commands: commands_in,

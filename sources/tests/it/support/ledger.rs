@@ -6,9 +6,9 @@
 use super::Records;
 use springline_model::{
     Epoch, EventBody, Gap, Hosting, Identity, Label, Partition, Position, Quarantined, Record, RepoNews, Rev,
-    SourceId, Uri, record::attr,
+    SourceId, Uri, record::attr, rows::SubredditRow,
 };
-use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownRecord};
+use springline_sources::{BATCH_EVENTS, Batch, Known, KnownError, KnownItem, KnownRecord};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -20,6 +20,9 @@ pub(crate) struct Inner {
     pub(crate) quarantine: BTreeMap<Uri, Quarantined>,
     pub(crate) positions: BTreeMap<Partition, Position>,
     revs: BTreeMap<Uri, Rev>,
+    /// Feedback that was deleted.
+    tombs: BTreeSet<Uri>,
+    pub(crate) subreddits: Vec<SubredditRow>,
     pub(crate) epoch: u64,
     pub(crate) puts: u64,
     pub(crate) deletes: u64,
@@ -79,6 +82,7 @@ impl Ledger {
                     inner.quarantine.remove(&uri);
                     if is_news {
                         inner.records.remove(&uri);
+                        inner.tombs.insert(uri);
                     }
                 }
                 EventBody::Repo { authority, rev, news, .. } => match news {
@@ -193,6 +197,21 @@ impl Known for Ledger {
             })
             .collect()
         }))
+    }
+
+    fn items(&self, uris: &[Uri]) -> Result<Vec<KnownItem>, KnownError> {
+        Ok(self.with(|inner| {
+            let item = |uri: &Uri| {
+                let record = inner.records.get(uri).map(|(_, record)| Arc::clone(record));
+                let rev = inner.revs.get(uri).copied().unwrap_or_default();
+                KnownItem { rev, was_deleted: record.is_none() && inner.tombs.contains(uri), record }
+            };
+            uris.iter().map(item).collect()
+        }))
+    }
+
+    fn subreddits(&self) -> Result<Vec<SubredditRow>, KnownError> {
+        Ok(self.with(|inner| inner.subreddits.clone()))
     }
 
     fn quarantined(&self, authority: &str) -> Result<Vec<Uri>, KnownError> {
