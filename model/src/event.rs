@@ -1,6 +1,6 @@
 //! What happens to records, as sources tell it.
 
-use crate::{Gap, Hosting, Identity, Label, Record, RepoNews, Timestamp, TreeRoot, Uri};
+use crate::{Gap, Hosting, Identity, JobEvent, Label, Record, RepoNews, Timestamp, TreeRoot, Uri};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -169,6 +169,8 @@ pub enum EventBody {
         /// The whole state.
         record: Arc<Record>,
     },
+    /// Something happens to a cluster's jobs.
+    Job(Box<JobEvent>),
 }
 
 impl EventBody {
@@ -189,6 +191,7 @@ impl EventBody {
             Self::Identity(identity) => identity.did.as_str(),
             Self::Seen { actor, .. } | Self::Mute { actor, .. } => actor.as_str(),
             Self::Gap(gap) => &gap.partition,
+            Self::Job(event) => event.cluster.as_str(),
         }
     }
 }

@@ -87,6 +87,16 @@ tables! {
     Resyncs = 62, "resyncs", Ledger;
     /// [`crate::rows::TombRow`]
     Tombs = 63, "tombs", Ledger;
+    /// [`crate::rows::JobRow`]
+    Jobs = 85, "jobs", Ledger;
+    /// [`crate::rows::JobLogRow`]
+    JobLogs = 86, "job_logs", Ledger;
+    /// [`crate::rows::ClusterJobRow`]
+    ClusterJobs = 87, "cluster_jobs", Ledger;
+    /// [`crate::rows::ClusterStateRow`]
+    ClusterStates = 88, "cluster_states", Ledger;
+    /// [`crate::rows::JobQueueRow`]
+    JobQueue = 89, "job_queue", Ledger;
 }
 
 impl Table {

@@ -7,6 +7,7 @@
 mod backlink;
 mod catalog;
 mod collection;
+mod job;
 mod ledger;
 mod network;
 mod notification;
@@ -18,6 +19,7 @@ pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
 };
 pub use collection::{CollectionDayRow, CollectionRow};
+pub use job::{ClusterJobRow, ClusterStateRow, JobLogRow, JobQueueRow, JobRow, job_key};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use network::{
     ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,

@@ -3,6 +3,7 @@
 use super::{
     Committed, LookupError,
     books::{Books, Said},
+    jobs,
     news::{Inbox, News},
     standing::{Standing, Verdict},
 };
@@ -77,6 +78,9 @@ impl Machine {
         }
         for (source, gap) in news.gaps {
             self.gap(source, gap)?;
+        }
+        for event in news.jobs {
+            jobs::apply(&mut self.0, event)?;
         }
         Ok(self.0.close())
     }

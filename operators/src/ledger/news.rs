@@ -1,6 +1,6 @@
 //! A tick's events, in order of arrival, by the authority that they are about.
 
-use springline_model::{Event, EventBody, Gap, Identity, Rev, SourceId, Timestamp, Uri};
+use springline_model::{Event, EventBody, Gap, Identity, JobEvent, Rev, SourceId, Timestamp, Uri};
 use std::collections::BTreeMap;
 
 /// What a tick brings.
@@ -11,6 +11,7 @@ pub(super) struct News {
     pub(super) identities: Vec<Identity>,
     pub(super) inboxes: Vec<(Uri, Inbox)>,
     pub(super) gaps: Vec<(SourceId, Gap)>,
+    pub(super) jobs: Vec<JobEvent>,
 }
 
 /// What somebody says of their notifications.
@@ -28,6 +29,7 @@ impl News {
                 EventBody::Seen { actor, rev, until } => news.inboxes.push((actor, Inbox::Seen(rev, until))),
                 EventBody::Mute { actor, rev, muted } => news.inboxes.push((actor, Inbox::Mute(rev, muted))),
                 EventBody::Gap(gap) => news.gaps.push((source, *gap)),
+                EventBody::Job(event) => news.jobs.push(*event),
                 body => match news.authorities.get_mut(body.authority()) {
                     Some(events) => events.push((source, body)),
                     None => {

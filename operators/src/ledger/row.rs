@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Row, Table,
     rows::{
-        AccountRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow,
-        RecordRow, RepoRow, ResyncRow, TombRow,
+        AccountRow, ClusterJobRow, ClusterStateRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow,
+        IssuedRow, JobLogRow, JobQueueRow, JobRow, LabelRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
+        TombRow,
     },
 };
 
@@ -77,4 +78,14 @@ ledger_rows! {
     Inbox(InboxRow);
     /// What was never seen.
     Gap(GapRow);
+    /// A job.
+    Job(JobRow);
+    /// What a job was given, and what it said.
+    JobLog(JobLogRow);
+    /// A job of a cluster.
+    ClusterJob(ClusterJobRow);
+    /// How a cluster stands.
+    ClusterState(ClusterStateRow);
+    /// A job that is not over.
+    JobQueue(JobQueueRow);
 }

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow, CollectionRow,
-        ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow,
-        LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
-        SourceRow, SubnodeRow, TombRow, TopRow,
+        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow, ClusterStateRow,
+        CollectionDayRow, CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow,
+        IssuedRow, JobLogRow, JobQueueRow, JobRow, JournalRow, LabelRow, LatestRow, LinkerRow, NodeRow,
+        NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow, SubnodeRow, TombRow,
+        TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -106,6 +107,11 @@ pub fn export(
             Table::Authors => write::<AuthorRow>(snapshot, dir)?,
             Table::Sources => write::<SourceRow>(snapshot, dir)?,
             Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
+            Table::Jobs => write::<JobRow>(snapshot, dir)?,
+            Table::JobLogs => write::<JobLogRow>(snapshot, dir)?,
+            Table::ClusterJobs => write::<ClusterJobRow>(snapshot, dir)?,
+            Table::ClusterStates => write::<ClusterStateRow>(snapshot, dir)?,
+            Table::JobQueue => write::<JobQueueRow>(snapshot, dir)?,
             Table::Search => postings(snapshot, dir)?,
         };
         let rows = files.iter().map(|part| part.rows).sum();

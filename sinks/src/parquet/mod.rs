@@ -14,6 +14,7 @@
 
 mod cells;
 mod export;
+mod jobs;
 mod network;
 mod rows;
 mod snapshot;
