@@ -8,6 +8,7 @@ mod browser;
 mod dice;
 mod faults;
 mod git;
+mod jobs;
 mod labels;
 mod oracle;
 mod peer;

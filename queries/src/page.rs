@@ -138,6 +138,8 @@ pub enum Listing {
     Gaps = 23,
     /// Labels.
     Labels = 24,
+    /// Jobs.
+    Jobs = 40,
 }
 
 impl Listing {

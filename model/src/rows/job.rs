@@ -142,11 +142,14 @@ impl Row for ClusterStateRow {
     }
 }
 
-/// `job_queue`: a job that is not over. Key: (whether it runs, since when it waits or until when it is leased, job).
+/// `job_queue`: a job that is not over. Key: of those that wait (agent, since when, job), the first come first; then of
+/// those that run (until when they are leased, job).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobQueueRow {
     /// Whether a runner has it.
     pub runs: bool,
+    /// Who does it.
+    pub agent: String,
     /// When it was ordered; or until when it is leased.
     pub at: Timestamp,
     /// Which job.
@@ -164,6 +167,7 @@ impl JobQueueRow {
         let until = job.held().map(|lease| lease.until);
         let row = Self {
             runs: until.is_some(),
+            agent: job.agent.clone(),
             at: until.unwrap_or(job.created),
             job: job.id,
             cluster: job.cluster.clone(),
@@ -177,22 +181,32 @@ impl JobQueueRow {
     pub fn prefix(runs: bool) -> Vec<u8> {
         vec![u8::from(runs)]
     }
+
+    /// What the keys begin with of those that wait for an agent.
+    #[must_use]
+    pub fn waiting_for(agent: &str) -> Vec<u8> {
+        KeyWriter::new().byte(0).text(agent).take()
+    }
 }
 
 impl Row for JobQueueRow {
     const TABLE: Table = Table::JobQueue;
 
     fn key(&self, key: &mut KeyWriter) {
-        key.byte(u8::from(self.runs)).u64(self.at.0.cast_unsigned() ^ (1 << 63));
+        key.byte(u8::from(self.runs));
+        if !self.runs {
+            key.text(&self.agent);
+        }
+        key.u64(self.at.0.cast_unsigned() ^ (1 << 63));
         id_key(self.job, key);
     }
 
     fn value(&self, value: &mut Vec<u8>) {
-        put(&(self.runs, self.at, self.job, &self.cluster, self.attempt), value);
+        put(&(self.runs, &self.agent, self.at, self.job, &self.cluster, self.attempt), value);
     }
 
     fn decode(_key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
-        let (runs, at, job, cluster, attempt) = get(Self::TABLE, value)?;
-        Ok(Self { runs, at, job, cluster, attempt })
+        let (runs, agent, at, job, cluster, attempt) = get(Self::TABLE, value)?;
+        Ok(Self { runs, agent, at, job, cluster, attempt })
     }
 }

@@ -6,18 +6,22 @@ use super::{
     labeler::{Labeler, label_frame},
     sealer::Sealed,
 };
+use crate::agents::{self, Agents};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
-use springline_model::{Epoch, Event, Label, Partition, SourceId, Timestamp, Uri};
+use springline_model::{
+    Epoch, Event, EventBody, JobEvent, JobId, Label, Partition, SourceId, Timestamp, Uri,
+    job::{Act, JobDeed},
+};
 use springline_queries::control::{
-    Control, ControlError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus, SourceCommand,
-    SourceStatus,
+    AgentStatus, Control, ControlError, JobOrder, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus,
+    SourceCommand, SourceStatus,
 };
 use springline_sinks::views::Reader;
 use springline_sources::{Batch, Command, Outbox, SourceState};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a source may take to answer a request.
@@ -30,6 +34,7 @@ pub struct ProcessControl {
     sealed: watch::Receiver<Sealed>,
     metrics: Option<PrometheusHandle>,
     labeler: Option<Labeler>,
+    agents: Agents,
     meet: Meet,
     started: Timestamp,
     state: Mutex<State>,
@@ -49,6 +54,7 @@ impl ProcessControl {
         sealed: watch::Receiver<Sealed>,
         metrics: Option<PrometheusHandle>,
         labeler: Option<Labeler>,
+        agents: Agents,
         meet: Meet,
     ) -> Arc<Self> {
         let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
@@ -58,6 +64,7 @@ impl ProcessControl {
             sealed,
             metrics,
             labeler,
+            agents,
             meet,
             started: Timestamp::now(),
             state: Mutex::new(state),
@@ -81,6 +88,11 @@ impl ProcessControl {
 
     pub(super) fn close(&self) {
         self.state.lock().out = None;
+    }
+
+    /// Says where the server answers, and as what others know it: agents report there.
+    pub fn serve_at(&self, address: SocketAddr, public_url: Option<&str>) {
+        self.agents.serve_at(address, public_url);
     }
 
     /// Whether every source has caught up once.
@@ -178,6 +190,22 @@ impl Control for ProcessControl {
             self.submit(vec![event])
         };
         labeler.issue(draft, &self.reader, submit).await
+    }
+
+    fn agents(&self) -> Vec<AgentStatus> {
+        self.agents.status()
+    }
+
+    async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
+        let cluster = order.cluster.clone();
+        let opening = self.agents.opening(order)?;
+        let job = agents::new_id()
+            .ok_or_else(|| ControlError::Failed("the system has no random numbers".into()))?;
+        let at = Timestamp::now();
+        let deed = JobDeed::Job(job, Act::Open(opening));
+        let body = EventBody::Job(Box::new(JobEvent { cluster, at, deed }));
+        let event = Event { source: SourceId::new("operator"), observed: at, body };
+        Ok((job, self.submit(vec![event]).await?))
     }
 
     fn meet(&self, did: &Uri) {

@@ -29,6 +29,7 @@ pub mod recovery;
 pub mod sealer;
 mod start;
 mod steward;
+pub(crate) mod teller;
 pub mod workers;
 
 pub use control::ProcessControl;

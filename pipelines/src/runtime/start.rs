@@ -13,9 +13,14 @@ use super::{
     recovery::{Decision, Found, Refusal, decide},
     sealer::{Sealed, Sealer, SealerError},
     steward::Steward,
+    teller::Teller,
     workers::{Workers, WorkersFailed},
 };
-use crate::{config::Config, views::Purpose};
+use crate::{
+    agents::{AgentError, Agents, Runner},
+    config::Config,
+    views::Purpose,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use springline_model::{Epoch, EpochCommit, Table, Uri, View};
@@ -66,6 +71,9 @@ pub enum RuntimeError {
     /// The labeler's settings make no sense.
     #[error(transparent)]
     Labeler(#[from] LabelerError),
+    /// An agent's settings make no sense.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// A source's settings make no sense.
     #[error("a source can't be used")]
     Source(#[from] SourceError),
@@ -95,6 +103,7 @@ pub struct Opened {
     control: Arc<ProcessControl>,
     sealed: watch::Sender<Sealed>,
     asked: tokio::sync::mpsc::Receiver<Uri>,
+    agents: Agents,
 }
 
 impl Opened {
@@ -137,9 +146,23 @@ impl Opened {
         let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let labeler = Labeler::open(&config.labeler)?;
+        let agents = Agents::open(&config.agents)?;
         let (meet, asked) = acquaint::queue();
-        let control = ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, meet);
-        Ok(Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked })
+        let control =
+            ProcessControl::new(views.reader(), handles, sealed_now, metrics, labeler, agents.clone(), meet);
+        Ok(Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            agents,
+        })
     }
 
     /// What queries read. Stored views are served while they catch up.
@@ -166,8 +189,19 @@ impl Opened {
     /// # Errors
     /// Something broke that can't be waited out. What was acknowledged is in the journal.
     pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
-        let Self { config, data, views, journal, replay_from, prepared, progress, control, sealed, asked } =
-            self;
+        let Self {
+            config,
+            data,
+            views,
+            journal,
+            replay_from,
+            prepared,
+            progress,
+            control,
+            sealed,
+            asked,
+            agents,
+        } = self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
         let committer = spawn_committer(views.clone(), inbox, applied_out);
@@ -188,6 +222,7 @@ impl Opened {
         }
         let journal = Arc::new(Mutex::new(journal));
 
+        let execution = execution();
         let (out, inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
         let sealer = Sealer {
             inbox,
@@ -196,7 +231,7 @@ impl Opened {
             reports: reports.clone(),
             applied,
             positions: views.positions(),
-            execution: execution(),
+            execution,
             bounds: config.runtime.bounds(),
             sealed: sealed.clone(),
         };
@@ -219,13 +254,33 @@ impl Opened {
         };
         let mut sources = host::start(prepared, &shared);
         drop(shared);
+        // Jobs are given back after the process is told to stop; but not to a sealer that has failed.
+        let nobody_hears = CancellationToken::new();
+        let runners = Teller::new("runner", out.clone(), views.reader(), nobody_hears.clone());
+        let runner =
+            Runner::new(execution, agents, runners, views.reader(), &data.agents(), sources_stop.clone());
+        // What an earlier process left behind is put in order before leases run out by themselves.
+        let (began, has_begun) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            match runner {
+                Ok(mut runner) => {
+                    runner.begin().await;
+                    drop(began);
+                    runner.run().await;
+                }
+                Err(error) => tracing::error!(%error, "agents can't be set to work"),
+            }
+        });
         let steward = Steward {
-            out,
+            teller: Teller::new("steward", out, views.reader(), sources_stop.clone()),
             reader: views.reader(),
             retention: config.retention.clone(),
             stop: sources_stop.clone(),
         };
-        let stewarding = tokio::spawn(steward.run());
+        let stewarding = tokio::spawn(async move {
+            let _ = has_begun.await;
+            steward.run().await;
+        });
         let keeper = Keeper {
             views: views.clone(),
             journal,
@@ -247,6 +302,10 @@ impl Opened {
         sources_stop.cancel();
         control.close();
         while sources.join_next().await.is_some() {}
+        if early.is_some() {
+            nobody_hears.cancel();
+        }
+        let _ = running.await;
         let _ = keeping.await;
         let _ = stewarding.await;
         let _ = acquainting.await;

@@ -2,6 +2,7 @@
 //! parameters to an answer.
 
 pub mod actors;
+pub mod agents;
 pub mod authors;
 pub mod backfill;
 pub mod backlinks;
@@ -9,8 +10,11 @@ pub mod collections;
 pub mod counts;
 pub mod epochs;
 pub mod feeds;
+pub mod fixes;
 pub mod graph;
 pub mod inbox;
+pub(crate) mod job_logs;
+pub mod jobs;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
@@ -59,4 +63,8 @@ pub(crate) fn routes(routes: &mut Routes) {
     moderation::routes(routes);
     views::routes(routes);
     epochs::routes(routes);
+    jobs::routes(routes);
+    job_logs::routes(routes);
+    fixes::routes(routes);
+    agents::routes(routes);
 }

@@ -218,7 +218,8 @@ impl Board {
                 let at = lease.filter(|_| runs).map_or(job.created, |lease| lease.until);
                 let attempt = lease.map_or(0, |lease| lease.attempt);
                 let cluster = cluster.clone();
-                rows.push(LedgerRow::JobQueue(JobQueueRow { runs, at, job: job.id, cluster, attempt }));
+                let (agent, job) = (job.agent.clone(), job.id);
+                rows.push(LedgerRow::JobQueue(JobQueueRow { runs, agent, at, job, cluster, attempt }));
             }
             for (seq, (at, from, text)) in (0..).zip(said.clone()) {
                 rows.push(LedgerRow::JobLog(JobLogRow { job: job.id, seq, at, from, text }));
