@@ -252,6 +252,22 @@ impl Routes {
         self.add(operation, answer, handler)
     }
 
+    /// Any other handler that takes parameters: their doc comment describes it.
+    pub fn plain_with<P: Params, H, T>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        answer: (StatusCode, &'static str, Option<Schema>),
+        handler: H,
+    ) -> &mut Operation
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        let operation = self.described::<P>(method, path);
+        self.add(operation, answer, handler)
+    }
+
     /// What has been added.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {

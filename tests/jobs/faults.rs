@@ -1,6 +1,7 @@
 //! Springline is killed at every step: each job ends once, rightly, and its agent never runs twice at once.
 
 use super::{Site, cluster, job, start, until};
+use crate::dice::Dice;
 use serde_json::json;
 use springline_tests::{eventually, write};
 use std::time::Duration;
@@ -85,5 +86,58 @@ fn stopped_in_order() {
     let job = until(&server, &id, "success");
     assert_eq!((&job["attempt"], &job["lost"]), (&json!(2), &json!(0)), "{job}");
     assert_eq!(site.runs(), 2);
+    server.stop();
+}
+
+/// Wherever it is killed: before the lease, between lease and start, while the agent works, at its end.
+#[test]
+fn killed_anywhere() {
+    let site = Site::new("sleep 0.3; echo done", "retries = 100\nconcurrency = 1");
+    let mut dice = Dice::new(0xA6E27);
+    let mut server = site.serve();
+    let mut jobs = vec![start(&server, "c0")];
+    for number in 1..=12 {
+        std::thread::sleep(Duration::from_millis(dice.roll(500)));
+        server.kill();
+        drop(server);
+        server = site.serve();
+        if number % 3 == 0 {
+            jobs.push(start(&server, &format!("c{number}")));
+        }
+    }
+    let mut attempts = 0;
+    for id in &jobs {
+        let job = until(&server, id, "success");
+        attempts += job["attempt"].as_u64().unwrap();
+        assert_eq!(job["attempt"].as_u64().unwrap(), job["lost"].as_u64().unwrap() + 1, "{job}");
+        assert!(server.get(&format!("/v1/jobs/{id}/logs")).text().ends_with("done\n"));
+    }
+    site.is_quiet();
+    // Some were killed between lease and start.
+    assert!((jobs.len()..=attempts as usize).contains(&site.runs()));
+    server.stop();
+    let said = site.springline.run(&["views", "verify"]);
+    assert!(said.lines().all(|line| line.ends_with("right")), "{said}");
+}
+
+/// The whole process stands still for longer than a lease holds, as a laptop does that sleeps; its agent goes on.
+#[test]
+fn frozen_for_longer_than_a_lease() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let site = Site::new(WAITS, "");
+    let server = site.serve();
+    let id = start(&server, "c1");
+    site.token();
+    let pid = Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    std::thread::sleep(Duration::from_secs(32));
+    kill_process(pid, Signal::CONT).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    site.go();
+    let job = until(&server, &id, "success");
+    // Whether the steward or the runner woke first: the books say as much as was run.
+    let lost = job["lost"].as_u64().unwrap();
+    assert_eq!((job["attempt"].as_u64().unwrap(), site.runs() as u64), (lost + 1, lost + 1), "{job}");
+    site.is_quiet();
     server.stop();
 }

@@ -57,7 +57,10 @@ fn one_that_floods_its_log() {
 
 #[test]
 fn a_token_opens_its_own_job_and_nothing_else() {
-    let site = Site::new(r#"cp "$DIR/token" "$DIR/$JOB_ID"; sleep 1000"#, "concurrency = 2\ngrace_secs = 0");
+    // Two at once, each with a file of its own.
+    let script =
+        r#"printf %s "$JOB_TOKEN" > "$DIR/$JOB_ID.new"; mv "$DIR/$JOB_ID.new" "$DIR/$JOB_ID"; sleep 1000"#;
+    let site = Site::new(script, "concurrency = 2\ngrace_secs = 0");
     let server = site.serve();
     let (mine, other) = (start(&server, "c1"), start(&server, "c2"));
     let token = eventually("the agent begins", PATIENCE, || std::fs::read_to_string(site.path(&mine)).ok());
@@ -124,5 +127,20 @@ fn a_token_opens_its_own_job_and_nothing_else() {
     assert_eq!(patch(&server, &other, operator, &json!({ "state": "success" })).status, 409);
     assert_eq!(cluster(&server, "c2"), "failed");
     site.is_quiet();
+    server.stop();
+}
+
+#[test]
+fn one_that_was_called_off_never_begins() {
+    let site = Site::new(r#"while [ ! -e "$DIR/go" ]; do sleep 0.05; done"#, "");
+    let server = site.serve();
+    let (first, second) = (start(&server, "c1"), start(&server, "c2"));
+    site.token();
+    assert_eq!(server.post(&format!("/v1/jobs/{second}/cancel"), "{}").status, 200);
+    site.go();
+    until(&server, &first, "success");
+    let third = start(&server, "c2");
+    until(&server, &third, "success");
+    assert_eq!((&job(&server, &second)["attempt"], site.runs()), (&json!(0), 2));
     server.stop();
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod webhook;
 
 use serde_json::{Value, json};
 use springline_tests::{Server, Springline, eventually, get_with};
@@ -152,7 +153,7 @@ fn one_call_leads_to_a_pull_request() {
     assert!(text.contains("git worktree add"), "{text}");
     let stream = followed.text();
     assert!(stream.contains("event: end") && stream.contains("\"state\":\"success\""), "{stream}");
-    let last = stream.lines().filter_map(|line| line.strip_prefix("id: ")).last().unwrap().to_owned();
+    let last = stream.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned();
     let again = [("accept", "text/event-stream"), ("last-event-id", last.as_str())];
     let again = get_with(server.address, &logs, &again).unwrap().text();
     assert!(again.contains("event: end") && !again.contains("event: log"), "{again}");

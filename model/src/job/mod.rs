@@ -119,7 +119,7 @@ pub struct Job {
     pub state: JobState,
     /// When it was ordered.
     pub created: Timestamp,
-    /// When it last changed, heartbeats aside.
+    /// When it last changed, heartbeats and its log aside.
     pub updated: Timestamp,
     /// How often its runner may be lost before it has failed.
     pub retries: u32,

@@ -10,7 +10,7 @@ use super::{
     command,
     group::Records,
     webhook,
-    work::{Work, event, until},
+    work::{PACE, Work, event, until},
 };
 use crate::runtime::teller::Teller;
 use springline_model::{
@@ -120,7 +120,12 @@ impl Runner {
             self.take().await;
             tokio::select! {
                 () = self.parts.stop.cancelled() => {}
-                changed = applied.changed() => if changed.is_err() { break },
+                changed = applied.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(PACE).await;
+                }
                 Some(_) = self.tasks.join_next() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
@@ -237,6 +242,7 @@ impl Parts {
         let Some((local, public)) = self.agents.urls() else { return };
         let work = self.work(job, attempt, agent.clone(), at_work);
         tracing::info!(job = %id, agent = work.job.agent, attempt, "an agent is set to work");
+        metrics::counter!("springline_agent_attempts_total", "agent" => work.job.agent.clone()).increment(1);
         match &agent.means {
             Means::Command(command) => {
                 let dir = agent.config.work_dir.as_ref().unwrap_or(&self.work_dir);

@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 /// How long a lease holds without a heartbeat.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
+/// How often it is looked at most whether a job is still ours: epochs may come a hundred times a second.
+pub(super) const PACE: Duration = Duration::from_millis(50);
+
 /// One attempt at a job.
 pub(super) struct Work {
     /// As it was leased.
@@ -89,6 +92,7 @@ impl Work {
             if applied.changed().await.is_err() {
                 return std::future::pending().await;
             }
+            tokio::time::sleep(PACE).await;
         }
     }
 

@@ -104,6 +104,8 @@ pub struct ClusterState {
     pub job: Option<JobView>,
     /// How many jobs there were.
     pub jobs: u32,
+    /// How often something was told of its jobs that could not happen.
+    pub refused: u64,
 }
 
 /// How a cluster stands.
@@ -116,7 +118,8 @@ pub fn cluster_state(snapshot: &Snapshot<'_>, cluster: &ClusterId) -> Result<Clu
         Some(id) => snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| JobView::from(&job)),
         None => None,
     };
-    Ok(ClusterState { cluster: cluster.to_string(), state: row.fixing.state.name(), job, jobs: row.jobs })
+    let (state, jobs, refused) = (row.fixing.state.name(), row.jobs, row.refused);
+    Ok(ClusterState { cluster: cluster.to_string(), state, job, jobs, refused })
 }
 
 fn state_row(snapshot: &Snapshot<'_>, cluster: &ClusterId) -> Result<ClusterStateRow, Problem> {

@@ -49,12 +49,15 @@ const ALIVE: Duration = Duration::from_secs(15);
 pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Jobs");
     let answer = (StatusCode::OK, "text/plain", None);
-    let summary = "What a job has said, as text; with `Accept: text/event-stream` followed while it is said";
-    let operation = routes.plain(Method::GET, "/v1/jobs/{id}/logs", summary, answer, logs);
-    operation.may(Kind::NotFound).may(Kind::MalformedQuery);
-    operation.answers.push((StatusCode::OK, "text/event-stream", None));
+    let operation = routes.plain_with::<LogsParams, _, _>(Method::GET, "/v1/jobs/{id}/logs", answer, logs);
+    operation.may(Kind::NotFound);
 }
 
+/// What a job has said, as text, or followed while it is said.
+///
+/// With `Accept: text/event-stream` it is a stream of server-sent events: `log` with `{seq, at, from, text}`, and `end`
+/// with the job's state, after which it ends. `Last-Event-ID` resumes strictly after a piece. The header
+/// `Springline-Truncated` of the text says whether more was said than was kept.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LogsParams {
