@@ -9,6 +9,7 @@ mod dice;
 mod faults;
 mod feedback;
 mod git;
+mod jobs;
 mod labels;
 mod oracle;
 mod peer;

@@ -1,6 +1,6 @@
 //! What happens to records, as sources tell it.
 
-use crate::{Gap, Hosting, Identity, Label, Project, Record, RepoNews, Timestamp, TreeRoot, Uri};
+use crate::{Gap, Hosting, Identity, JobEvent, Label, Project, Record, RepoNews, Timestamp, TreeRoot, Uri};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -178,6 +178,8 @@ pub enum EventBody {
         /// For which project; none if it is not to be read.
         project: Option<Project>,
     },
+    /// Something happens to a cluster's jobs.
+    Job(Box<JobEvent>),
 }
 
 impl EventBody {
@@ -199,6 +201,7 @@ impl EventBody {
             Self::Seen { actor, .. } | Self::Mute { actor, .. } => actor.as_str(),
             Self::Gap(gap) => &gap.partition,
             Self::Subreddit { name, .. } => name,
+            Self::Job(event) => event.cluster.as_str(),
         }
     }
 }

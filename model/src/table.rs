@@ -99,6 +99,16 @@ tables! {
     FeedbackDays = 73, "feedback_days", Feedback;
     /// [`crate::rows::SubredditRow`]
     Subreddits = 74, "subreddits", Ledger;
+    /// [`crate::rows::JobRow`]
+    Jobs = 85, "jobs", Ledger;
+    /// [`crate::rows::JobLogRow`]
+    JobLogs = 86, "job_logs", Ledger;
+    /// [`crate::rows::ClusterJobRow`]
+    ClusterJobs = 87, "cluster_jobs", Ledger;
+    /// [`crate::rows::ClusterStateRow`]
+    ClusterStates = 88, "cluster_states", Ledger;
+    /// [`crate::rows::JobQueueRow`]
+    JobQueue = 89, "job_queue", Ledger;
 }
 
 impl Table {

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  cli ─► config ─► runtime::Opened ─┬─► queries::Server (reads the store, asks ProcessControl)
-//!                                    └─► run: boot, sealer, workers, committer, keeper, sources
+//!                                    └─► run: boot, sealer, workers, committer, keeper, sources, agents
 //! ```
 
+pub mod agents;
 pub mod cli;
 pub mod config;
 pub mod embedding;

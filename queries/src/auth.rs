@@ -6,7 +6,11 @@
 //!  /v1/hooks/…      what is signed (checked there)         the same
 //!  reads            anyone on this machine (Host checked)  the token
 //!  writes           the token                              the token
+//!  PATCH of a job   the token, or the job's own            the token, or the job's own
 //! ```
+//!
+//! A job's own token (`job_…`) opens that one route and nothing else; whose it is only the views know, so the route
+//! itself compares it ([`Principal::Job`]).
 //!
 //! A read is a GET, HEAD or OPTIONS; everything else writes. The token comes as `Authorization: Bearer …`; for
 //! reads also as the password of HTTP Basic, so that a browser can ask for it. The `Host` is checked on loopback
@@ -20,6 +24,7 @@ use crate::{
 };
 use axum::http::{HeaderValue, Method, header, request::Parts, uri::Authority};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use springline_model::job::TokenHash;
 use std::{io, net::IpAddr, path::PathBuf};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -32,6 +37,10 @@ const OPEN: [&str; 2] = ["/livez", "/readyz"];
 
 /// Where webhooks are delivered: their senders have no token, but sign what they send. The handler checks that.
 const HOOKS: &str = "/v1/hooks/";
+/// What the paths begin with that a job's token opens, to PATCH.
+const JOBS: &str = "/v1/jobs/";
+/// What the tokens of jobs begin with.
+const JOB_TOKEN: &str = "job_";
 
 /// Who asks. Handlers find it in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +49,8 @@ pub enum Principal {
     Reader,
     /// The holder of the token: may do everything.
     Operator,
+    /// Somebody with what may be a job's token, on the one route that takes one: may report of that job.
+    Job(TokenHash),
 }
 
 /// What a request needs.
@@ -51,6 +62,8 @@ pub enum Access {
     Read,
     /// To change something.
     Write,
+    /// To report of a job.
+    Report,
 }
 
 impl Access {
@@ -61,6 +74,7 @@ impl Access {
             Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
             Method::POST if path.starts_with(HOOKS) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
+            Method::PATCH if path.starts_with(JOBS) => Self::Report,
             _ => Self::Write,
         }
     }
@@ -143,12 +157,17 @@ impl Gate {
         if self.token_matches(authorization, access) {
             return Ok(Principal::Operator);
         }
+        if access == Access::Report
+            && let Some(token) = bearer(authorization).filter(|token| token.starts_with(JOB_TOKEN))
+        {
+            return Ok(Principal::Job(TokenHash::of(token)));
+        }
         match (access, self.token) {
-            (Access::Write, None) => Err(Problem::new(
+            (Access::Write | Access::Report, None) => Err(Problem::new(
                 Kind::Forbidden,
                 "no route that writes is open, because no token is set: set `server.token_file` or `server.token`",
             )),
-            (Access::Write, Some(_)) => Err(unauthorized(authorization, false)),
+            (Access::Write | Access::Report, Some(_)) => Err(unauthorized(authorization, false)),
             _ if !self.local => Err(unauthorized(authorization, true)),
             _ => self.check_host(parts).map(|()| Principal::Reader),
         }
@@ -195,6 +214,11 @@ impl Gate {
             format!("this server does not answer as `{shown}`: name it in `server.hosts`, or send the token"),
         ))
     }
+}
+
+fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
+    let (scheme, token) = authorization?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn unauthorized(given: Option<&HeaderValue>, basic: bool) -> Problem {
@@ -251,8 +275,22 @@ mod tests {
         let (host, auth) = ("host", "authorization");
         let (reader, operator) = (Ok(Principal::Reader), Ok(Principal::Operator));
         let (unauthorized, forbidden) = (Err(Kind::Unauthorized), Err(Kind::Forbidden));
+        let of_job = "Bearer job_0123456789abcdef";
+        let job = Ok(Principal::Job(TokenHash::of("job_0123456789abcdef")));
         for (gate, method, path, headers, expected) in [
-            (&local, "GET", "/v1/latest", &[(host, "localhost:8080")][..], reader),
+            (&local, "PATCH", "/v1/jobs/x", &[(auth, of_job)][..], job),
+            (&open, "PATCH", "/v1/jobs/x", &[(auth, of_job)], job),
+            (&bare, "PATCH", "/v1/jobs/x", &[(auth, of_job)], job),
+            (&open, "PATCH", "/v1/jobs/x", &[(auth, &bearer)], operator),
+            (&open, "PATCH", "/v1/jobs/x", &[(auth, "Bearer another token")], unauthorized),
+            (&bare, "PATCH", "/v1/jobs/x", &[], forbidden),
+            (&open, "PATCH", "/v1/jobs", &[(auth, of_job)], unauthorized),
+            (&open, "PATCH", "/v1/x", &[(auth, of_job)], unauthorized),
+            (&open, "GET", "/v1/jobs/x", &[(auth, of_job)], unauthorized),
+            (&local, "POST", "/v1/jobs", &[(auth, of_job)], unauthorized),
+            (&local, "POST", "/v1/jobs/x/cancel", &[(auth, of_job)], unauthorized),
+            (&local, "DELETE", "/v1/jobs/x", &[(auth, of_job)], unauthorized),
+            (&local, "GET", "/v1/latest", &[(host, "localhost:8080")], reader),
             (&local, "GET", "/v1/latest", &[(host, "127.0.0.1:1")], reader),
             (&local, "GET", "/v1/latest", &[(host, "[::1]:8080")], reader),
             (&local, "GET", "/v1/latest", &[(host, "garden.example.org")], reader),

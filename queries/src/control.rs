@@ -2,11 +2,15 @@
 //!
 //! `pipelines` implements it, tests fake it; this crate knows neither sources nor dataflow nor journal.
 
+mod agents;
+
+pub use agents::{AgentKind, AgentStatus, Instance, InstancePhase, JobOrder};
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use springline_model::{Epoch, Event, FeedbackSource, ItemName, Label, Timestamp, Uri};
+use springline_model::{Epoch, Event, FeedbackSource, ItemName, JobId, Label, Timestamp, Uri};
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -57,6 +61,20 @@ pub trait Control: Send + Sync + 'static {
 
     /// Somebody looks at an account of which it is not known who it is: it may be looked up, for the next time.
     fn meet(&self, _did: &Uri) {}
+
+    /// The agents that can be set to work, and what they are at.
+    fn agents(&self) -> Vec<AgentStatus> {
+        Vec::new()
+    }
+
+    /// Names a job and has the order for it journalled. Whether it is taken shows when the views show the epoch: the
+    /// job is there, or its cluster has another one.
+    ///
+    /// # Errors
+    /// There is no such agent, or as [`Self::submit`].
+    async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
+        Err(ControlError::UnknownAgent { name: order.agent, known: Vec::new() })
+    }
 
     /// Tells a source to do something and answers with what it has to say about it.
     ///
@@ -215,6 +233,14 @@ pub enum ControlError {
     /// No source goes by this name.
     #[error("there is no source `{name}`; there are: {}", known.join(", "))]
     UnknownSource {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// No agent goes by this name.
+    #[error("there is no agent `{name}`; there are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    UnknownAgent {
         /// The name asked for.
         name: String,
         /// The names there are.

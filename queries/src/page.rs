@@ -142,6 +142,8 @@ pub enum Listing {
     Feedback = 70,
     /// Subreddits.
     Subreddits = 71,
+    /// Jobs.
+    Jobs = 40,
 }
 
 impl Listing {

@@ -311,7 +311,9 @@ impl From<crate::control::ControlError> for Problem {
     fn from(error: crate::control::ControlError) -> Self {
         use crate::control::ControlError;
         match error {
-            ControlError::UnknownSource { .. } => Self::not_found(error.to_string()),
+            ControlError::UnknownSource { .. } | ControlError::UnknownAgent { .. } => {
+                Self::not_found(error.to_string())
+            }
             ControlError::Refused(detail) => Self::new(Kind::Conflict, detail),
             ControlError::Unavailable(detail) => Self::new(Kind::Unavailable, detail)
                 .header(header::RETRY_AFTER, HeaderValue::from_static("1")),

@@ -12,12 +12,13 @@
 
 use crate::{
     answer::{self, Answer, Caching, Json, Reading},
+    auth::Principal,
     params::{Given, JsonBody, Nothing, Params},
     problem::{ErrorPage, Kind, Problem, ProblemBody, XrpcError},
     state::AppState,
 };
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     handler::Handler,
     http::{Method, StatusCode, header},
@@ -188,8 +189,38 @@ impl Routes {
         A: Serialize + JsonSchema + Send + 'static,
         F: Future<Output = Result<(StatusCode, A), Problem>> + Send + 'static,
     {
-        let handler = move |State(state): State<AppState>, given: Given, JsonBody(body): JsonBody<B>| async move {
-            let (status, answer) = command(state, given.params()?, body).await?;
+        self.told(method, path, move |state, _, params, body| command(state, params, body))
+    }
+
+    /// Like [`Self::command`], for one that depends on who asks.
+    pub fn command_by<P: Params, B: Params, A, F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        command: fn(AppState, Principal, P, B) -> F,
+    ) -> &mut Operation
+    where
+        A: Serialize + JsonSchema + Send + 'static,
+        F: Future<Output = Result<(StatusCode, A), Problem>> + Send + 'static,
+    {
+        self.told(method, path, command)
+    }
+
+    fn told<P: Params, B: Params, A, F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        command: impl Fn(AppState, Principal, P, B) -> F + Clone + Send + Sync + 'static,
+    ) -> &mut Operation
+    where
+        A: Serialize + JsonSchema + Send + 'static,
+        F: Future<Output = Result<(StatusCode, A), Problem>> + Send + 'static,
+    {
+        let handler = move |State(state): State<AppState>,
+                            Extension(principal): Extension<Principal>,
+                            given: Given,
+                            JsonBody(body): JsonBody<B>| async move {
+            let (status, answer) = command(state, principal, given.params()?, body).await?;
             Ok::<_, Problem>((status, [(header::CACHE_CONTROL, "no-store")], axum::Json(answer)))
         };
         let answer = self.schemas.subschema_for::<A>();
@@ -218,6 +249,22 @@ impl Routes {
         let mut operation = self.described::<Nothing>(method, path);
         operation.summary = summary.to_owned();
         operation.description = String::new();
+        self.add(operation, answer, handler)
+    }
+
+    /// Any other handler that takes parameters: their doc comment describes it.
+    pub fn plain_with<P: Params, H, T>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        answer: (StatusCode, &'static str, Option<Schema>),
+        handler: H,
+    ) -> &mut Operation
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        let operation = self.described::<P>(method, path);
         self.add(operation, answer, handler)
     }
 

@@ -57,8 +57,14 @@ pub fn get(address: SocketAddr, target: &str) -> Option<Answer> {
 /// Writes, with a bearer token; `None` if nobody answers.
 #[must_use]
 pub fn post(address: SocketAddr, target: &str, token: &str, json: &str) -> Option<Answer> {
+    write(address, "POST", target, token, json)
+}
+
+/// Writes by another method than POST.
+#[must_use]
+pub fn write(address: SocketAddr, method: &str, target: &str, token: &str, json: &str) -> Option<Answer> {
     let head = format!(
-        "POST {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}"
+        "{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {token}"
     );
     let body = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
     ask(address, &format!("{head}\r\n{body}"))
@@ -76,6 +82,13 @@ pub fn send(
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}");
     ask(address, &format!("{head}content-length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// Asks with a header, until the server ends the answer.
+#[must_use]
+pub fn get_with(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    ask(address, &format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"))
 }
 
 fn ask(address: SocketAddr, request: &str) -> Option<Answer> {

@@ -12,7 +12,7 @@ mod upstream;
 
 pub use browser::{Browser, Seen};
 pub use garden::{Garden, data, ten_gardens};
-pub use http::{Answer, encode, get, post, send};
+pub use http::{Answer, encode, get, get_with, post, send, write};
 pub use process::{Server, Springline, fingerprints};
 pub use python::python;
 pub use upstream::{Repository, Upstreams};

@@ -8,6 +8,7 @@ mod backlink;
 mod catalog;
 mod collection;
 mod feedback;
+mod job;
 mod ledger;
 mod network;
 mod notification;
@@ -23,6 +24,7 @@ pub use feedback::{
     EXCERPT_BYTES, FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow,
     SubredditRow,
 };
+pub use job::{ClusterJobRow, ClusterStateRow, JobLogRow, JobQueueRow, JobRow, job_key};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};
 pub use network::{
     ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, RepoRow, ResyncRow, TombRow,

@@ -3,6 +3,7 @@
 use super::{
     Committed, LookupError,
     books::{Books, Said},
+    jobs,
     news::{Inbox, News},
     standing::{Standing, Verdict},
 };
@@ -80,6 +81,9 @@ impl Machine {
         }
         for subreddit in news.subreddits {
             self.subreddit(subreddit)?;
+        }
+        for event in news.jobs {
+            jobs::apply(&mut self.0, event)?;
         }
         Ok(self.0.close())
     }

@@ -30,6 +30,8 @@
 //!    its end what is older was not in it, and is gone, even if it came after the copy was compared. A commit that does not follow the one before leaves the
 //!    repository desynchronized (`resyncs`): somebody has to fetch it.
 //! 7. Of a labeler's labels of one value on one subject the one made last counts.
+//! 8. What happens to jobs happens in order of arrival, if it may (`Job::take`); what may not is counted. A cluster
+//!    has one job at a time that is not over; how it stands follows from its jobs (`Fixing::of`).
 //!
 //! # Invariants
 //! * `visible` has at most one record a URI; summed over ticks it is the records of rule 3.
@@ -47,6 +49,7 @@
 //!   ones.
 
 mod books;
+mod jobs;
 mod machine;
 mod news;
 mod overlay;

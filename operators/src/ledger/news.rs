@@ -1,6 +1,8 @@
 //! A tick's events, in order of arrival, by the authority that they are about.
 
-use springline_model::{Event, EventBody, Gap, Identity, Rev, SourceId, Timestamp, Uri, rows::SubredditRow};
+use springline_model::{
+    Event, EventBody, Gap, Identity, JobEvent, Rev, SourceId, Timestamp, Uri, rows::SubredditRow,
+};
 use std::collections::BTreeMap;
 
 /// What a tick brings.
@@ -12,6 +14,7 @@ pub(super) struct News {
     pub(super) inboxes: Vec<(Uri, Inbox)>,
     pub(super) gaps: Vec<(SourceId, Gap)>,
     pub(super) subreddits: Vec<SubredditRow>,
+    pub(super) jobs: Vec<JobEvent>,
 }
 
 /// What somebody says of their notifications.
@@ -32,6 +35,7 @@ impl News {
                 EventBody::Subreddit { rev, name, project } => {
                     news.subreddits.push(SubredditRow { name, project, rev });
                 }
+                EventBody::Job(event) => news.jobs.push(*event),
                 body => match news.authorities.get_mut(body.authority()) {
                     Some(events) => events.push((source, body)),
                     None => {

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Row, Table,
     rows::{
-        AccountRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow, IssuedRow, LabelRow, QuarantineRow,
-        RecordRow, RepoRow, ResyncRow, SubredditRow, TombRow,
+        AccountRow, ClusterJobRow, ClusterStateRow, ExpiryRow, GapRow, HandleRow, IdentityRow, InboxRow,
+        IssuedRow, JobLogRow, JobQueueRow, JobRow, LabelRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
+        SubredditRow, TombRow,
     },
 };
 
@@ -79,4 +80,14 @@ ledger_rows! {
     Gap(GapRow);
     /// What the operator said of a subreddit.
     Subreddit(SubredditRow);
+    /// A job.
+    Job(JobRow);
+    /// What a job was given, and what it said.
+    JobLog(JobLogRow);
+    /// A job of a cluster.
+    ClusterJob(ClusterJobRow);
+    /// How a cluster stands.
+    ClusterState(ClusterStateRow);
+    /// A job that is not over.
+    JobQueue(JobQueueRow);
 }

@@ -1,5 +1,6 @@
 //! The ledger against a plain map, with a store that lags behind at random.
 
+mod jobs;
 mod network;
 
 use super::*;

@@ -85,6 +85,15 @@ impl Client {
         self.send(reqwest::Method::POST, path, query, Some(body)).await
     }
 
+    /// Asks a route that answers with text.
+    pub(super) async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let (status, bytes) = self.answer(reqwest::Method::GET, path, &[], None).await?;
+        if status >= 400 {
+            return read(status, &bytes).map(|_| String::new());
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     async fn send(
         &self,
         method: reqwest::Method,
@@ -92,13 +101,24 @@ impl Client {
         query: &[(&str, String)],
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
+        let (status, bytes) = self.answer(method, path, query, body).await?;
+        read(status, &bytes)
+    }
+
+    async fn answer(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut url = reqwest::Url::parse("http://localhost")?;
         url.set_path(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         let target = url.as_str().trim_start_matches("http://localhost").to_owned();
-        let (status, bytes) = match self {
+        Ok(match self {
             Self::Server { base, token, http } => {
                 let mut request = http.request(method, format!("{base}{target}"));
                 if let Some(token) = token {
@@ -121,19 +141,23 @@ impl Client {
                 let status = answer.status().as_u16();
                 (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await?.to_vec())
             }
-        };
-        let value: Value = serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "the answer ({status}) is not JSON: {}",
-                String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
-            )
-        })?;
-        if status >= 400 {
-            let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            bail!("{} ({status}): {}", text("title"), text("detail"));
-        }
-        Ok(value)
+        })
     }
+}
+
+/// An answer's JSON, or what went wrong.
+fn read(status: u16, bytes: &[u8]) -> anyhow::Result<Value> {
+    let value: Value = serde_json::from_slice(bytes).with_context(|| {
+        format!(
+            "the answer ({status}) is not JSON: {}",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+        )
+    })?;
+    if status >= 400 {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        bail!("{} ({status}): {}", text("title"), text("detail"));
+    }
+    Ok(value)
 }
 
 /// Runs a command's requests.

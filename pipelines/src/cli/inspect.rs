@@ -4,7 +4,10 @@ use super::Global;
 use crate::runtime::{DataDir, journal::Journal};
 use clap::Subcommand;
 use indicatif::HumanBytes;
-use springline_model::{Epoch, EventBody};
+use springline_model::{
+    Epoch, EventBody, JobEvent,
+    job::{Act, JobDeed},
+};
 
 /// What to look into.
 #[derive(Debug, Subcommand)]
@@ -87,6 +90,7 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
                 let project = project.as_ref().map_or("none", springline_model::Project::as_str);
                 ("subreddit", format!("{name} for {project}"), Some(*rev))
             }
+            EventBody::Job(event) => ("job", job(event), None),
             EventBody::Gap(gap) => {
                 ("gap", format!("{} ({}, {}): {}", gap.partition, gap.from, gap.to, gap.reason), None)
             }
@@ -95,4 +99,19 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
         println!("  {} {what:<10} {which}{rev}", event.source);
     }
     Ok(())
+}
+
+/// A line about something that happens to a cluster's jobs; never what was said or given, which may be long.
+fn job(event: &JobEvent) -> String {
+    let (cluster, at) = (&event.cluster, event.at);
+    match &event.deed {
+        JobDeed::Mark(mark) => format!("{cluster} {mark:?} ({at})"),
+        JobDeed::Job(id, Act::Open(order)) => {
+            format!("{id} of {cluster}: open for {}, {} bytes ({at})", order.agent, order.snapshot.len())
+        }
+        JobDeed::Job(id, Act::Log { from, text, .. }) => {
+            format!("{id} of {cluster}: {} bytes of {} ({at})", text.len(), from.name())
+        }
+        JobDeed::Job(id, act) => format!("{id} of {cluster}: {act:?} ({at})"),
+    }
 }

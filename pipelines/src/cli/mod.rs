@@ -1,11 +1,13 @@
 //! The command line: a file a command.
 
+mod agents;
 mod backfill;
 mod client;
 mod config;
 mod demo;
 mod export;
 mod inspect;
+mod jobs;
 mod quarantine;
 mod query;
 mod record;
@@ -75,6 +77,11 @@ enum Command {
     /// List the sources of the running server, or tell them what to do
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
+    /// See what agents were set to work on, follow what they say, or call it off
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    /// List the agents of the running server, and what they are at
+    Agents,
     /// List, check or recompute the stored views
     #[command(subcommand)]
     Views(views::ViewsCommand),
@@ -120,6 +127,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Query(command) => query::query(&global, command)?,
         Command::Export(args) => export::export(&global, &args)?,
         Command::Sources(command) => sources::sources(&global, command)?,
+        Command::Jobs(command) => jobs::jobs(&global, command)?,
+        Command::Agents => agents::agents(&global)?,
         Command::Views(command) => return views::views(&global, &command),
         Command::Quarantine(command) => quarantine::quarantine(&global, command)?,
         Command::Inspect(command) => inspect::inspect(&global, &command)?,

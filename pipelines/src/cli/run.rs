@@ -81,11 +81,13 @@ pub(super) fn serve(config: Config, with_server: bool, once: bool) -> anyhow::Re
         let mut signals = Signals::new()?;
         let data = DataDir::take(&config.data_dir)?;
         let server = config.server.clone();
+        let public_url = config.server.public_url.clone();
         let opened = tokio::task::block_in_place(|| Opened::open(config, data, bars, metrics))?;
         let control = opened.control();
         let serving = if with_server {
             let server = Server::bind(server, opened.reader(), control.clone()).await?;
             eprintln!("springline is at http://{}", server.address());
+            control.serve_at(server.address(), public_url.as_deref());
             Some(tokio::spawn(server.run(stop.child_token())))
         } else {
             None

@@ -1,6 +1,7 @@
 //! The reference and the example, made from the types and their doc comments.
 
 use super::Config;
+use crate::agents::AgentConfig;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -23,6 +24,7 @@ pub fn example() -> String {
     let root = Walk { definitions: schema.get("$defs").cloned().unwrap_or_default() };
     root.table(&mut out, "", &schema, &defaults);
     root.sources(&mut out);
+    root.agent(&mut out);
     out
 }
 
@@ -44,7 +46,7 @@ impl Walk {
         for (key, property) in properties {
             let default = defaults.get(key).unwrap_or(&Value::Null);
             if default.is_object() {
-                if key != "sources" {
+                if !["sources", "agents"].contains(&key.as_str()) {
                     tables.push((key, property, default));
                 }
                 continue;
@@ -63,6 +65,16 @@ impl Walk {
             let _ = writeln!(out, "[{path}]");
             self.table(out, &path, property, default);
         }
+    }
+
+    /// A commented-out agent.
+    fn agent(&self, out: &mut String) {
+        let defaults = serde_json::to_value(AgentConfig::default()).unwrap_or_default();
+        let Some(schema) = self.definitions.get("AgentConfig") else { return };
+        out.push('\n');
+        comment(out, schema);
+        out.push_str("# [agents.my-agent]\n");
+        self.table(out, "agents.my-agent", schema, &defaults);
     }
 
     /// One commented-out source of each kind.

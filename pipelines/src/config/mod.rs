@@ -14,6 +14,7 @@ pub use generate::{example, schema};
 pub use load::{ConfigError, Origin, load, nearest};
 
 use crate::{
+    agents::AgentConfig,
     embedding::EmbeddingConfig,
     runtime::{journal::JournalOptions, sealer::Bounds},
     views::{Plan, Rankings},
@@ -39,6 +40,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What is read, by a name of your choice: `[sources.gardens]`.
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Who can be set to work on jobs, by a name of your choice: `[agents.fixer]`.
+    pub agents: BTreeMap<String, AgentConfig>,
     /// How accounts of the AT Protocol are looked up.
     pub identity: IdentityConfig,
     /// The operator's own labels.
@@ -70,6 +73,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("springline-data"),
             sources: BTreeMap::new(),
+            agents: BTreeMap::new(),
             identity: IdentityConfig::default(),
             labeler: LabelerConfig::default(),
             feedback: FeedbackConfig::default(),

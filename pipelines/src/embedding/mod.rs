@@ -10,7 +10,7 @@
 //!
 //! Invariants: a vector is a function of the text and the model alone: texts are embedded one by one, because models
 //! with quantised weights give other results in other company. Batches leave in the order in which they came.
-//! Limits: [`model::MAX_TOKENS`] tokens of a text count; [`stage::AT_ONCE`] batches are in work.
+//! Limits: 256 tokens of a text count; 8 batches are in work.
 
 mod model;
 mod stage;

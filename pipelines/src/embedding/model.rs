@@ -13,7 +13,7 @@ use std::{
 use tokenizers::{Tokenizer, TruncationParams};
 
 /// How much of a text counts, in the model's tokens.
-pub const MAX_TOKENS: usize = 256;
+pub(super) const MAX_TOKENS: usize = 256;
 /// How much of a text is looked at, in bytes: far more than the tokens that count.
 const MAX_BYTES: usize = 16 * 1024;
 

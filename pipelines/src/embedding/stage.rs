@@ -12,7 +12,7 @@ use std::{pin::Pin, sync::Arc};
 use tokio::sync::mpsc;
 
 /// Batches in work.
-pub const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// Texts whose vectors are remembered: what a source sends again is most often the same.
 const REMEMBERED: usize = 4096;
 

@@ -7,18 +7,22 @@ use super::{
     labeler::{Labeler, label_frame},
     sealer::Sealed,
 };
+use crate::agents::{self, Agents};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
-use springline_model::{Epoch, Event, ItemName, Label, Partition, SourceId, Timestamp, Uri};
+use springline_model::{
+    Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, SourceId, Timestamp, Uri,
+    job::{Act, JobDeed},
+};
 use springline_queries::control::{
-    Control, ControlError, FeedbackError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus,
-    SourceCommand, SourceStatus, Taken, Told,
+    AgentStatus, Control, ControlError, FeedbackError, JobOrder, LabelDraft, LabelNotice, Phase, Progress,
+    RuntimeStatus, SourceCommand, SourceStatus, Taken, Told,
 };
 use springline_sinks::views::Reader;
 use springline_sources::{Batch, Command, Outbox, SourceState, feedback::Projects};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a source may take to answer a request.
@@ -32,6 +36,7 @@ pub struct ProcessControl {
     metrics: Option<PrometheusHandle>,
     labeler: Option<Labeler>,
     intake: Arc<Intake>,
+    agents: Agents,
     meet: Meet,
     started: Timestamp,
     state: Mutex<State>,
@@ -52,6 +57,7 @@ impl ProcessControl {
         metrics: Option<PrometheusHandle>,
         labeler: Option<Labeler>,
         projects: Arc<Projects>,
+        agents: Agents,
         meet: Meet,
     ) -> Arc<Self> {
         let intake = Intake::new(projects, reader.clone());
@@ -63,6 +69,7 @@ impl ProcessControl {
             metrics,
             labeler,
             intake,
+            agents,
             meet,
             started: Timestamp::now(),
             state: Mutex::new(state),
@@ -91,6 +98,11 @@ impl ProcessControl {
     /// The way to the sealer, while there is one.
     fn outbox(&self) -> Result<Outbox, ControlError> {
         self.state.lock().out.clone().ok_or_else(stopping)
+    }
+
+    /// Says where the server answers, and as what others know it: agents report there.
+    pub fn serve_at(&self, address: SocketAddr, public_url: Option<&str>) {
+        self.agents.serve_at(address, public_url);
     }
 
     /// Whether every source has caught up once.
@@ -196,6 +208,22 @@ impl Control for ProcessControl {
 
     async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
         self.intake.delete(&item, self.outbox()?).await
+    }
+
+    fn agents(&self) -> Vec<AgentStatus> {
+        self.agents.status()
+    }
+
+    async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
+        let cluster = order.cluster.clone();
+        let opening = self.agents.opening(order)?;
+        let job = agents::new_id()
+            .ok_or_else(|| ControlError::Failed("the system has no random numbers".into()))?;
+        let at = Timestamp::now();
+        let deed = JobDeed::Job(job, Act::Open(opening));
+        let body = EventBody::Job(Box::new(JobEvent { cluster, at, deed }));
+        let event = Event { source: SourceId::new("operator"), observed: at, body };
+        Ok((job, self.submit(vec![event]).await?))
     }
 
     fn meet(&self, did: &Uri) {

@@ -7,6 +7,7 @@
 //!    snapshots/    the ledger as of an epoch
 //!    store/        the views: can be deleted, is rebuilt
 //!    sources/      clones and the like: can be deleted, are fetched again
+//!    agents/       what agents' processes there are, and the folders they work in
 //! ```
 
 use rustix::fs::{FlockOperation, flock};
@@ -96,6 +97,12 @@ impl DataDir {
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
         self.path.join("snapshots")
+    }
+
+    /// The folder of agents' processes and of what they work in.
+    #[must_use]
+    pub fn agents(&self) -> PathBuf {
+        self.path.join("agents")
     }
 
     /// The store's folder.

@@ -17,7 +17,6 @@ use super::lookup;
 use serde_json::Value;
 use springline_model::{
     Epoch, Event, EventBody, ItemName, Partition, Project, Record, Rev, SourceId, Timestamp, Uri,
-    key::text_key, rows::TombRow,
 };
 use springline_queries::control::{ControlError, FeedbackError, Outcome, OutcomeStatus, Taken, Told, ToldBy};
 use springline_sinks::views::{ReadError, Reader};

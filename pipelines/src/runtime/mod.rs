@@ -31,6 +31,7 @@ pub mod recovery;
 pub mod sealer;
 mod start;
 mod steward;
+pub(crate) mod teller;
 pub mod workers;
 
 pub use control::ProcessControl;

@@ -13,9 +13,11 @@ use super::{
     recovery::{Decision, Found, Refusal, decide},
     sealer::{Sealed, Sealer, SealerError},
     steward::Steward,
+    teller::Teller,
     workers::{Workers, WorkersFailed},
 };
 use crate::{
+    agents::{AgentError, Agents, Runner},
     config::Config,
     embedding::{EmbeddingError, Stage},
     views::Purpose,
@@ -74,6 +76,9 @@ pub enum RuntimeError {
     /// The model of texts.
     #[error("the texts' model can't be used")]
     Embedding(#[from] EmbeddingError),
+    /// An agent's settings make no sense.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// A source's settings make no sense.
     #[error("a source can't be used")]
     Source(#[from] SourceError),
@@ -105,6 +110,7 @@ pub struct Opened {
     asked: tokio::sync::mpsc::Receiver<Uri>,
     embedding: Option<Stage>,
     projects: Arc<Projects>,
+    agents: Agents,
 }
 
 impl Opened {
@@ -150,6 +156,7 @@ impl Opened {
         let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
         let labeler = Labeler::open(&config.labeler)?;
         let projects = Arc::new(Projects::new(&config.feedback)?);
+        let agents = Agents::open(&config.agents)?;
         let (meet, asked) = acquaint::queue();
         let control = ProcessControl::new(
             views.reader(),
@@ -158,6 +165,7 @@ impl Opened {
             metrics,
             labeler,
             projects.clone(),
+            agents.clone(),
             meet,
         );
         Ok(Self {
@@ -173,6 +181,7 @@ impl Opened {
             asked,
             embedding,
             projects,
+            agents,
         })
     }
 
@@ -213,6 +222,7 @@ impl Opened {
             asked,
             embedding,
             projects,
+            agents,
         } = self;
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
@@ -234,6 +244,7 @@ impl Opened {
         }
         let journal = Arc::new(Mutex::new(journal));
 
+        let execution = execution();
         let (out, mut inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
         if let Some(stage) = embedding {
             let (enriched, next) = tokio::sync::mpsc::channel(config.runtime.queued_batches.max(1));
@@ -246,7 +257,7 @@ impl Opened {
             reports: reports.clone(),
             applied,
             positions: views.positions(),
-            execution: execution(),
+            execution,
             bounds: config.runtime.bounds(),
             sealed: sealed.clone(),
         };
@@ -270,13 +281,33 @@ impl Opened {
         };
         let mut sources = host::start(prepared, &shared);
         drop(shared);
+        // Jobs are given back after the process is told to stop; but not to a sealer that has failed.
+        let nobody_hears = CancellationToken::new();
+        let runners = Teller::new("runner", out.clone(), views.reader(), nobody_hears.clone());
+        let runner =
+            Runner::new(execution, agents, runners, views.reader(), &data.agents(), sources_stop.clone());
+        // What an earlier process left behind is put in order before leases run out by themselves.
+        let (began, has_begun) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            match runner {
+                Ok(mut runner) => {
+                    runner.begin().await;
+                    drop(began);
+                    runner.run().await;
+                }
+                Err(error) => tracing::error!(%error, "agents can't be set to work"),
+            }
+        });
         let steward = Steward {
-            out,
+            teller: Teller::new("steward", out, views.reader(), sources_stop.clone()),
             reader: views.reader(),
             retention: config.retention.clone(),
             stop: sources_stop.clone(),
         };
-        let stewarding = tokio::spawn(steward.run());
+        let stewarding = tokio::spawn(async move {
+            let _ = has_begun.await;
+            steward.run().await;
+        });
         let keeper = Keeper {
             views: views.clone(),
             journal,
@@ -298,6 +329,10 @@ impl Opened {
         sources_stop.cancel();
         control.close();
         while sources.join_next().await.is_some() {}
+        if early.is_some() {
+            nobody_hears.cancel();
+        }
+        let _ = running.await;
         let _ = keeping.await;
         let _ = stewarding.await;
         let _ = acquainting.await;

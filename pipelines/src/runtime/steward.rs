@@ -1,24 +1,26 @@
-//! What time does by itself: labels expire, records grow too old to be kept.
+//! What time does by itself: labels expire, leases of jobs run out, records grow too old to be kept.
 //!
 //! ```text
 //!  expiries (the soonest first) ─ due? ─► Label { expired }  ─┐
+//!  job_queue (the soonest first) ─ due? ─► Job { Lapse }     ─┤
 //!  records (page by page, slowly) ─ older than kept? ─► Delete ┴─► sealer ─► journal, like all that happens
 //! ```
 //!
 //! Time is data: that it has passed is an event in the journal, so a replay gives the same views whenever it runs.
 //! Retention looks at records by the times they have themselves, and leaves gardens alone: those are their owners'.
 
+use super::teller::Teller;
 use crate::config::RetentionConfig;
 use springline_model::{
-    Event, EventBody, Label, Partition, Rev, Row, SourceId, Timestamp,
+    EventBody, JobEvent, Label, Rev, Row, Timestamp,
+    job::{Act, JobDeed},
     record::is_kind,
-    rows::{ExpiryRow, RecordRow},
+    rows::{ExpiryRow, JobQueueRow, RecordRow},
 };
 use springline_sinks::{
     Scan,
     views::{ReadError, Reader},
 };
-use springline_sources::{Batch, Outbox};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +33,8 @@ const PACE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 
 /// Keeps time.
 pub(super) struct Steward {
-    /// Where events go.
-    pub(super) out: Outbox,
+    /// Tells what happens.
+    pub(super) teller: Teller,
     /// What there is.
     pub(super) reader: Reader,
     /// How long records are kept.
@@ -52,7 +54,7 @@ impl Steward {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = &mut retention => return,
-                _ = clock.tick() => if !self.expire().await { return },
+                _ = clock.tick() => if !(self.expire().await && self.lapse().await) { return },
             }
         }
     }
@@ -68,7 +70,21 @@ impl Steward {
             let label = Label { expired: true, ..row.label };
             EventBody::Label { authority: label.authority(), label: Box::new(label), issued: None }
         });
-        self.send("expiry", events.collect()).await
+        self.teller.apply("expiry", events.collect()).await
+    }
+
+    /// Tells that runners have not been heard of for the time that they had a job for.
+    async fn lapse(&self) -> bool {
+        let reader = self.reader.clone();
+        let scan = Scan { prefix: JobQueueRow::prefix(true), limit: PAGE, ..Scan::default() };
+        let due = read(move || reader.read(|snapshot| snapshot.scan::<JobQueueRow>(&scan))).await;
+        let now = Timestamp::now();
+        let due = due.into_iter().take_while(|row| row.at <= now);
+        let events = due.map(|row| {
+            let deed = JobDeed::Job(row.job, Act::Lapse { attempt: row.attempt, until: row.at });
+            EventBody::Job(Box::new(JobEvent { cluster: row.cluster, at: now, deed }))
+        });
+        self.teller.apply("leases", events.collect()).await
     }
 
     /// Removes what is too old, for ever. Never ends while anything is to be kept for a time only.
@@ -90,7 +106,7 @@ impl Steward {
                 .map(|row| EventBody::Forget { rev: Rev(row.rev.0), uri: row.record.uri.clone() })
                 .collect();
             metrics::counter!("springline_retention_removed_total").increment(events.len() as u64);
-            if !self.send("retention", events).await {
+            if !self.teller.apply("retention", events).await {
                 return;
             }
             tokio::time::sleep(if after.is_some() { PACE.0 } else { PACE.1 }).await;
@@ -99,32 +115,6 @@ impl Steward {
 
     fn is_kept(&self, kind: &str) -> bool {
         self.retention.keep.iter().any(|kept| is_kind(kept, kind))
-    }
-
-    async fn send(&self, name: &str, bodies: Vec<EventBody>) -> bool {
-        if bodies.is_empty() {
-            return true;
-        }
-        let (source, observed) = (SourceId::new("steward"), Timestamp::now());
-        let event = |body| Event { source: source.clone(), observed, body };
-        let events = bodies.into_iter().map(event).collect();
-        let partition = Partition { source: source.clone(), name: name.to_owned() };
-        let (sealed, done) = tokio::sync::oneshot::channel();
-        let batch = Batch { partition, events, position: None, sealed: Some(sealed) };
-        let sent = tokio::select! {
-            () = self.stop.cancelled() => return false,
-            sent = self.out.send(batch) => sent,
-        };
-        // What is due is read from the store again: it must not be told twice before the store has it.
-        if sent.is_err() {
-            return false;
-        }
-        let Ok(epoch) = done.await else { return false };
-        let mut applied = self.reader.watch();
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            reached = applied.wait_for(|applied| *applied >= epoch) => reached.is_ok(),
-        }
     }
 }
 

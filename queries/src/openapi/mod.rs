@@ -185,7 +185,7 @@ fn security(operation: &Operation) -> Value {
     match Access::needed(&operation.method, operation.path) {
         Access::Open => json!([{}]),
         Access::Read => json!([{}, { "token": [] }]),
-        Access::Write => json!([{ "token": [] }]),
+        Access::Write | Access::Report => json!([{ "token": [] }]),
     }
 }
 
@@ -200,8 +200,7 @@ fn problems(operation: &Operation) -> BTreeMap<StatusCode, Vec<Kind>> {
     }
     match Access::needed(&operation.method, operation.path) {
         Access::Open => {}
-        Access::Read => kinds.extend([Kind::Unauthorized, Kind::Forbidden]),
-        Access::Write => kinds.extend([Kind::Unauthorized, Kind::Forbidden]),
+        Access::Read | Access::Write | Access::Report => kinds.extend([Kind::Unauthorized, Kind::Forbidden]),
     }
     kinds.extend([Kind::Timeout, Kind::Internal]);
     let mut problems: BTreeMap<StatusCode, Vec<Kind>> = BTreeMap::new();

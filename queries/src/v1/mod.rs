@@ -2,6 +2,7 @@
 //! parameters to an answer.
 
 pub mod actors;
+pub mod agents;
 pub mod authors;
 pub mod backfill;
 pub mod backlinks;
@@ -10,9 +11,12 @@ pub mod counts;
 pub mod epochs;
 pub mod feedback;
 pub mod feeds;
+pub mod fixes;
 pub mod graph;
 pub mod inbox;
 pub mod ingest;
+pub(crate) mod job_logs;
+pub mod jobs;
 pub mod journals;
 pub mod latest;
 pub(crate) mod list;
@@ -63,4 +67,8 @@ pub(crate) fn routes(routes: &mut Routes) {
     epochs::routes(routes);
     ingest::routes(routes);
     feedback::routes(routes);
+    jobs::routes(routes);
+    job_logs::routes(routes);
+    fixes::routes(routes);
+    agents::routes(routes);
 }

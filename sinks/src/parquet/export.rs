@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
-        AccountRow, AuthorKindRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow,
-        CollectionRow, ExpiryRow, FeedbackDayRow, FeedbackRow, FeedbackTotalRow, GapRow, HandleRow, HotRow,
-        IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow, LatestRow, LinkerRow, NodeRow,
-        NotificationRow, ProjectFeedbackRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow,
-        SubnodeRow, SubredditRow, TombRow, TopRow,
+        AccountRow, AuthorKindRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow,
+        ClusterStateRow, CollectionDayRow, CollectionRow, ExpiryRow, FeedbackDayRow, FeedbackRow,
+        FeedbackTotalRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JobLogRow,
+        JobQueueRow, JobRow, JournalRow, LabelRow, LatestRow, LinkerRow, NodeRow, NotificationRow,
+        ProjectFeedbackRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow, SubnodeRow,
+        SubredditRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -108,6 +109,11 @@ pub fn export(
             Table::Authors => write::<AuthorRow>(snapshot, dir)?,
             Table::Sources => write::<SourceRow>(snapshot, dir)?,
             Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
+            Table::Jobs => write::<JobRow>(snapshot, dir)?,
+            Table::JobLogs => write::<JobLogRow>(snapshot, dir)?,
+            Table::ClusterJobs => write::<ClusterJobRow>(snapshot, dir)?,
+            Table::ClusterStates => write::<ClusterStateRow>(snapshot, dir)?,
+            Table::JobQueue => write::<JobQueueRow>(snapshot, dir)?,
             Table::Search => postings(snapshot, dir)?,
             Table::Feedback => write::<FeedbackRow>(snapshot, dir)?,
             Table::ProjectFeedback => write::<ProjectFeedbackRow>(snapshot, dir)?,

@@ -15,6 +15,7 @@
 mod cells;
 mod export;
 mod feedback;
+mod jobs;
 mod network;
 mod rows;
 mod snapshot;
