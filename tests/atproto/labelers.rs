@@ -59,10 +59,16 @@ fn what_a_labeler_takes_down_is_hidden_until_it_takes_that_back() {
     followed(&server, &labels, 3);
     shows(&server, &[]);
     // A word that is older than the last one changes nothing.
-    say(4, &[Says::of(uri(1), "!takedown", 9).not(), Says::of(account.did(), "!takedown", 14).not()]);
+    say(
+        4,
+        &[
+            Says::of(uri(1), "!takedown", 9).taken_back(),
+            Says::of(account.did(), "!takedown", 14).taken_back(),
+        ],
+    );
     followed(&server, &labels, 4);
     shows(&server, &[2, 3]);
-    say(5, &[Says::of(uri(1), "!takedown", 15).not()]);
+    say(5, &[Says::of(uri(1), "!takedown", 15).taken_back()]);
     followed(&server, &labels, 5);
     shows(&server, &[1, 2, 3]);
     server.stop();

@@ -73,16 +73,30 @@ fn put() -> impl Strategy<Value = Edit> {
             None => like,
         }
     });
-    let repost = (who(), hours(), any_post());
-    let repost = repost.prop_map(|(did, hours, subject)| {
-        record("app.bsky.feed.repost", did, "r", hours).link(".subject.uri", &subject)
+    let repost = (who(), hours(), any_post(), prop::option::weighted(0.3, who()));
+    let repost = repost.prop_map(|(did, hours, subject, via)| {
+        let repost = record("app.bsky.feed.repost", did, "r", hours).link(".subject.uri", &subject);
+        match via {
+            Some(by) => repost.link(".via.uri", &format!("at://{by}/app.bsky.feed.repost/r")),
+            None => repost,
+        }
+    });
+    let pack = |did: &str| format!("at://{did}/app.bsky.graph.starterpack/s");
+    let starter_pack =
+        (who(), hours()).prop_map(|(did, hours)| record("app.bsky.graph.starterpack", did, "s", hours));
+    let profile = (who(), who(), hours()).prop_map(move |(did, whose, hours)| {
+        record("app.bsky.actor.profile", did, "self", hours).link(".joinedViaStarterPack.uri", &pack(whose))
+    });
+    let verification = (who(), who(), hours()).prop_map(|(did, whom, hours)| {
+        record("app.bsky.graph.verification", did, "v", hours).link(".subject", whom)
     });
     let follow = (who(), who(), hours()).prop_map(|(did, whom, hours)| {
         record("app.bsky.graph.follow", did, "f", hours).link(".subject", whom)
     });
     let visible =
         |record: TestRecord| Edit::Put(Visible { source: SourceId::new("relay"), ..record.visible() });
-    prop_oneof![5 => post, 4 => like, 1 => repost, 1 => follow].prop_map(visible)
+    let rare = prop_oneof![starter_pack, profile, verification];
+    prop_oneof![5 => post, 4 => like, 1 => repost, 1 => follow, 2 => rare].prop_map(visible)
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -91,6 +105,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => (select(DIDS.to_vec()), 0..4_u8)
             .prop_map(|(did, key)| format!("at://{did}/app.bsky.feed.like/3kbbbbbbbbbb{key}")),
         1 => select(DIDS.to_vec()).prop_map(|did| format!("at://{did}/app.bsky.feed.repost/r")),
+        1 => (select(DIDS.to_vec()), select(vec!["starterpack/s", "verification/v"]))
+            .prop_map(|(did, path)| format!("at://{did}/app.bsky.graph.{path}")),
     ];
     prop_oneof![3 => put(), 1 => deleted.prop_map(|uri| Edit::Delete(uri.into()))]
 }
@@ -137,16 +153,25 @@ fn all_told(state: &State) -> BTreeSet<NotificationRow> {
                 on_record(Reason::Like, ".subject.uri");
                 on_record(Reason::LikeViaRepost, ".via.uri");
             }
-            "app.bsky.feed.repost" => on_record(Reason::Repost, ".subject.uri"),
+            "app.bsky.feed.repost" => {
+                on_record(Reason::Repost, ".subject.uri");
+                on_record(Reason::RepostViaRepost, ".via.uri");
+            }
+            "app.bsky.actor.profile" => on_record(Reason::StarterpackJoined, ".joinedViaStarterPack.uri"),
             "app.bsky.feed.post" => on_record(Reason::Quote, ".embed.record.uri"),
             _ => {}
         }
         for who in links(record, MENTION).filter(|who| *who != record.author.as_str()) {
             rows.insert(told(record, who, Reason::Mention, who));
         }
-        if record.kind == "app.bsky.graph.follow" {
+        let on_account = match record.kind.as_str() {
+            "app.bsky.graph.follow" => Some(Reason::Follow),
+            "app.bsky.graph.verification" => Some(Reason::Verified),
+            _ => None,
+        };
+        if let Some(reason) = on_account {
             for who in links(record, ".subject").filter(|who| *who != record.author.as_str()) {
-                rows.insert(told(record, who, Reason::Follow, who));
+                rows.insert(told(record, who, reason, who));
             }
         }
         let root_of = |record: &Record| {
@@ -226,7 +251,9 @@ proptest! {
         check(&history, notifications, all_told);
         check(&history, interactions, |state| {
             let mut rows = all_told(state);
-            rows.retain(|row| !matches!(row.reason, Reason::Mention | Reason::Follow | Reason::Reply));
+            rows.retain(|row| !{
+                matches!(row.reason, Reason::Mention | Reason::Follow | Reason::Verified | Reason::Reply)
+            });
             rows
         });
         check(&history, replies, |state| {

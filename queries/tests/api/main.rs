@@ -4,6 +4,7 @@
 
 mod agora;
 mod description;
+mod feeds;
 mod hostile;
 mod links;
 mod names;

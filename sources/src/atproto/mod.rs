@@ -38,6 +38,7 @@ pub mod key;
 pub mod lexicon;
 pub mod live;
 pub mod mst;
+mod pictures;
 pub mod reader;
 pub mod record;
 pub mod replay;

@@ -16,7 +16,7 @@
 //! references (likes, follows) only the links and the time are kept, of all others the whole record as JSON. What describes
 //! a post's pictures is kept beside its text, not in it: it is searched, and lists show it where there is no text.
 
-use super::{json::AsJson, syntax};
+use super::{json::AsJson, pictures, syntax};
 use crate::formats;
 use ipld_core::ipld::Ipld;
 use schemars::JsonSchema;
@@ -28,12 +28,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most links of a record that are kept: the first.
 pub const MAX_LINKS: usize = 20_000;
-
-/// The most pictures of a post that are looked at.
-const MAX_PICTURES: usize = 100;
-
-/// The longest name of a media type.
-const MAX_MEDIA_BYTES: usize = 127;
 
 /// How much later than its repository's version a record may say it was made, in milliseconds.
 const AHEAD_MILLIS: i64 = 5 * 60 * 1000;
@@ -96,7 +90,7 @@ pub fn read(place: &Place<'_>, value: &Ipld, bridges: &Bridges) -> Record {
         let left_out = format!("more than {MAX_LINKS} links: {beyond} are left out");
         attrs.insert(attr::PARTIAL.to_owned(), left_out);
     }
-    if let Some((media, alts)) = pictures(value) {
+    if let Some((media, alts)) = pictures::of(value) {
         attrs.insert(attr::MEDIA.to_owned(), media.to_owned());
         if !alts.is_empty() {
             attrs.insert(attr::ALT.to_owned(), alts.join("\n\n"));
@@ -131,21 +125,21 @@ fn at(value: &Ipld, place: &Place<'_>) -> Timestamp {
     }
 }
 
-fn field<'a>(value: &'a Ipld, name: &str) -> Option<&'a Ipld> {
+pub(super) fn field<'a>(value: &'a Ipld, name: &str) -> Option<&'a Ipld> {
     match value {
         Ipld::Map(fields) => fields.get(name),
         _ => None,
     }
 }
 
-fn text(value: &Ipld) -> Option<&str> {
+pub(super) fn text(value: &Ipld) -> Option<&str> {
     match value {
         Ipld::String(text) => Some(text),
         _ => None,
     }
 }
 
-fn list(value: Option<&Ipld>) -> &[Ipld] {
+pub(super) fn list(value: Option<&Ipld>) -> &[Ipld] {
     match value {
         Some(Ipld::List(items)) => items,
         _ => &[],
@@ -162,25 +156,6 @@ fn langs(value: &Ipld) -> Vec<String> {
         }
     }
     langs
-}
-
-/// The media type of the first picture or video that a post shows, and what describes them. A card of a page is none.
-fn pictures(value: &Ipld) -> Option<(&str, Vec<&str>)> {
-    let embed = field(value, "embed")?;
-    // Beside a quoted record they lie one deeper.
-    let media = field(embed, "media").unwrap_or(embed);
-    let images = list(field(media, "images")).iter().map(|item| (item, "image"));
-    let shown: Vec<(&Ipld, &str)> = images
-        .chain(std::iter::once((media, "video")))
-        .filter_map(|(item, name)| {
-            let media = field(field(item, name)?, "mimeType").and_then(text)?;
-            (media.starts_with(name) && media.len() <= MAX_MEDIA_BYTES).then_some((item, media))
-        })
-        .take(MAX_PICTURES)
-        .collect();
-    let (_, first) = *shown.first()?;
-    let alts = shown.iter().filter_map(|(item, _)| field(item, "alt").and_then(text));
-    Some((first, alts.filter(|alt| !alt.trim().is_empty()).collect()))
 }
 
 /// What it is tagged with: in `tags`, and in the facets of its text.
@@ -370,45 +345,6 @@ mod tests {
         assert_eq!(
             links(&like),
             [(".subject.uri".to_owned(), "at://did:plc:b/app.bsky.feed.post/1".to_owned())]
-        );
-    }
-
-    #[test]
-    fn a_picture_alone_says_something() {
-        let image = |alt: &str| {
-            format!(
-                r#"{{"image":{{"$type":"blob","ref":{{"$link":"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}},"mimeType":"image/png","size":3}},"alt":"{alt}"}}"#
-            )
-        };
-        let images = format!(
-            r#"{{"$type":"app.bsky.embed.images","images":[{},{},{}]}}"#,
-            image("A heron"),
-            image(" "),
-            image("Its nest")
-        );
-        let post = |embed: &str| {
-            let json = format!(
-                r#"{{"$type":"app.bsky.feed.post","text":"","createdAt":"2026-07-04T13:00:00Z","embed":{embed}}}"#
-            );
-            read_json("app.bsky.feed.post", &json, &Bridges::default())
-        };
-        let record = post(&images);
-        assert_eq!(
-            (record.attrs[attr::MEDIA].as_str(), record.attrs[attr::ALT].as_str()),
-            ("image/png", "A heron\n\nIts nest")
-        );
-        assert!(record.has_content() && record.text.is_empty() && record.attrs.contains_key(attr::RECORD));
-        let beside = post(&format!(r#"{{"$type":"app.bsky.embed.recordWithMedia","media":{images}}}"#));
-        assert_eq!(beside.attrs[attr::ALT], record.attrs[attr::ALT]);
-        let video = r#"{"$type":"app.bsky.embed.video","video":{"$type":"blob","ref":{"$link":"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"},"mimeType":"video/mp4","size":3}}"#;
-        assert_eq!(
-            (post(video).attrs[attr::MEDIA].as_str(), post(video).attrs.get(attr::ALT)),
-            ("video/mp4", None)
-        );
-        let card =
-            format!(r#"{{"external":{{"uri":"https://example.org/","title":"t","thumb":{}}}}}"#, image("x"));
-        assert!(
-            !post(&card).has_content() && !post(r#"{"images":[{"alt":"none"}],"video":7}"#).has_content()
         );
     }
 

@@ -29,7 +29,7 @@ impl Says {
 
     /// That it has not.
     #[must_use]
-    pub fn not(self) -> Self {
+    pub fn taken_back(self) -> Self {
         Self { neg: true, ..self }
     }
 }

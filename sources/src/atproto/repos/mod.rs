@@ -13,9 +13,12 @@
 
 mod config;
 mod diff;
+mod error;
 mod fetch;
 mod run;
 mod walk;
+
+use error::FetchRepoError;
 
 pub use config::BackfillConfig;
 pub use fetch::Fetcher;

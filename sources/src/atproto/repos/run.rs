@@ -1,6 +1,6 @@
 //! The source that keeps repositories complete.
 
-use super::{BackfillConfig, Fetcher, fetch::FetchRepoError};
+use super::{BackfillConfig, FetchRepoError, Fetcher};
 use crate::{
     BATCH_EVENTS, Batch, Command, PullReport, Source, SourceContext, SourceError, SourceState,
     atproto::{identity::Caps, reader::Reader, syntax::Did},

@@ -4,10 +4,7 @@
 //! not in it is missing; what came here since is for the ledger to compare, which takes what the copy does not name for
 //! missing. So a record that is too old to be taken is named all the same if it is here.
 
-use super::{
-    diff::Patched,
-    fetch::{FetchRepoError, Made},
-};
+use super::{FetchRepoError, diff::Patched, fetch::Made};
 use crate::{
     BATCH_EVENTS, Known, SourceError,
     atproto::{

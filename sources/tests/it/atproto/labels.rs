@@ -88,7 +88,7 @@ async fn labels_are_believed_if_their_labeler_has_signed_them() {
         4,
         &[Says::of(POST, "", 5), Says::of("https://x.example/", "page", 5), Says::of(POST, "good", 6)],
     );
-    followed.say(5, &[Says::of(ALICE, "!takedown", 7).not()]);
+    followed.say(5, &[Says::of(ALICE, "!takedown", 7).taken_back()]);
     let host = followed.world.start(&followed.config());
     followed.at(5).await;
     let wanted = [

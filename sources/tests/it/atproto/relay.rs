@@ -111,6 +111,29 @@ async fn wherever_it_dies_nothing_is_lost_and_a_restart_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_place_to_begin_a_stream_is_followed_from_now_on() {
+    let (stream, mut account, world) = (Stream::relay().await, Account::new(1), World::new().await);
+    world.directory.publish(&account);
+    let mut say = |seq: u64| {
+        let path = format!("app.bsky.feed.like/{seq}");
+        stream.frame(seq, account.create(&path, &like("at://did:plc:x/a.b.c/d"), seq));
+    };
+    (1..=3).for_each(&mut say);
+    let mut config = relay(&[&stream], Verification::Full);
+    config.from = None;
+    let host = world.start(&SourceConfig::Relay(config));
+    wait_for("it is followed", || if stream.asked().is_empty() { Err(()) } else { Ok(()) }).await;
+    host.live().await;
+    super::a_while().await;
+    (4..=5).for_each(&mut say);
+    world.at(&stream.url(), 5).await;
+    assert_eq!(world.paths(), ["4", "5"]);
+    assert!(!stream.asked()[0].contains("cursor"), "{:?}", stream.asked());
+    assert!(world.ledger.with(|inner| inner.gaps.is_empty()), "what was before is no gap");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_host_takes_over_with_a_position_of_its_own() {
     let (one, two, mut account) = (Stream::relay().await, Stream::relay().await, Account::new(1));
     let world = World::new().await;
