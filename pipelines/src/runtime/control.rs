@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
-use springline_model::{Epoch, Event, ItemName, Label, Partition, SourceId, Timestamp, Uri};
+use springline_model::{Epoch, Event, ItemName, Label, Partition, Project, SourceId, Timestamp, Uri};
 use springline_queries::control::{
     Control, ControlError, FeedbackError, LabelDraft, LabelNotice, Phase, Progress, RuntimeStatus,
     SourceCommand, SourceStatus, Taken, Told,
@@ -196,6 +196,10 @@ impl Control for ProcessControl {
 
     async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
         self.intake.delete(&item, self.outbox()?).await
+    }
+
+    fn has_project(&self, project: &Project) -> bool {
+        self.intake.has(project)
     }
 
     fn meet(&self, did: &Uri) {

@@ -17,7 +17,6 @@ use super::lookup;
 use serde_json::Value;
 use springline_model::{
     Epoch, Event, EventBody, ItemName, Partition, Project, Record, Rev, SourceId, Timestamp, Uri,
-    key::text_key, rows::TombRow,
 };
 use springline_queries::control::{ControlError, FeedbackError, Outcome, OutcomeStatus, Taken, Told, ToldBy};
 use springline_sinks::views::{ReadError, Reader};
@@ -84,6 +83,11 @@ fn stopping() -> ControlError {
 impl Intake {
     pub(super) fn new(projects: Arc<Projects>, reader: Reader) -> Arc<Self> {
         Arc::new(Self { projects, reader, flying: Mutex::new(HashMap::new()) })
+    }
+
+    /// Whether a project is configured.
+    pub(super) fn has(&self, project: &Project) -> bool {
+        self.projects.get(project).is_some()
     }
 
     /// Takes in what is told; answers when it is durable.

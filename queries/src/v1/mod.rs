@@ -30,6 +30,7 @@ pub mod repos;
 pub mod search;
 pub mod shape;
 pub mod sources;
+pub mod subreddits;
 pub mod threads;
 pub mod views;
 pub mod write;
@@ -63,4 +64,5 @@ pub(crate) fn routes(routes: &mut Routes) {
     epochs::routes(routes);
     ingest::routes(routes);
     feedback::routes(routes);
+    subreddits::routes(routes);
 }
