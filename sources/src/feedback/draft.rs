@@ -113,7 +113,7 @@ impl Draft<'_> {
             links,
             attrs,
         };
-        Ok(Reading::Item(Item { record, dated: created.is_some() }))
+        Ok(Reading::Item(Box::new(Item { record, dated: created.is_some() })))
     }
 }
 

@@ -106,13 +106,13 @@ impl Upstream {
     }
 
     /// What stands before every answer of the API: the limits, and what goes wrong.
-    fn gate(&mut self, headers: &HeaderMap) -> Result<HeaderMap, Response> {
+    fn gate(&mut self, headers: &HeaderMap) -> Result<HeaderMap, Box<Response>> {
         assert_eq!(headers["user-agent"], AGENT);
         self.requests += 1;
         let now = Instant::now();
         let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
         if self.tokens.get(token).is_none_or(|until| *until < now) {
-            return Err((StatusCode::UNAUTHORIZED, "{\"error\": 401}").into_response());
+            return Err(Box::new((StatusCode::UNAUTHORIZED, "{\"error\": 401}").into_response()));
         }
         let mut head = HeaderMap::new();
         if let Some(room) = self.room {
@@ -122,7 +122,8 @@ impl Upstream {
             }
             if *left == 0 {
                 self.pushy += 1;
-                return Err((StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "<html>").into_response());
+                let refused = (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "<html>");
+                return Err(Box::new(refused.into_response()));
             }
             *left -= 1;
             let used = (room - *left).to_string();
@@ -135,7 +136,7 @@ impl Upstream {
             }
         }
         if self.broken > 0 && self.requests.is_multiple_of(self.broken) {
-            return Err(match self.requests / self.broken % 6 {
+            return Err(Box::new(match self.requests / self.broken % 6 {
                 0 => (StatusCode::INTERNAL_SERVER_ERROR, "").into_response(),
                 1 => (StatusCode::OK, "<html>are you a human?</html>").into_response(),
                 2 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], "<html>").into_response(),
@@ -145,7 +146,7 @@ impl Upstream {
                     (StatusCode::UNAUTHORIZED, "{}").into_response()
                 }
                 _ => (StatusCode::BAD_GATEWAY, "<html>").into_response(),
-            });
+            }));
         }
         Ok(head)
     }
@@ -217,7 +218,7 @@ async fn listing(
     let mut upstream = state.lock().unwrap();
     let head = match upstream.gate(&headers) {
         Ok(head) => head,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if upstream.private.contains(&subreddit) {
         return (StatusCode::FORBIDDEN, "{\"reason\": \"private\"}").into_response();
@@ -234,7 +235,7 @@ async fn info(
     let mut upstream = state.lock().unwrap();
     match upstream.gate(&headers) {
         Ok(head) => (head, upstream.info(&query["id"]).to_string()).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
