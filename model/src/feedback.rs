@@ -215,6 +215,12 @@ impl ItemName {
     }
 }
 
+/// Whether a text is the name of a subreddit, without `r/`: 2 to 21 letters, digits or `_`.
+#[must_use]
+pub fn is_subreddit(name: &str) -> bool {
+    (2..=21).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// When an item was last changed by its source, if it ever was.
 #[must_use]
 pub fn edited(record: &Record) -> Option<Timestamp> {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use springline_model::{Epoch, Event, FeedbackSource, ItemName, JobId, Label, Timestamp, Uri};
+use springline_model::{Epoch, Event, FeedbackSource, ItemName, JobId, Label, Project, Timestamp, Uri};
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -54,6 +54,11 @@ pub trait Control: Send + Sync + 'static {
     /// As [`Self::submit`].
     async fn delete_feedback(&self, _item: ItemName) -> Result<Option<Epoch>, ControlError> {
         Ok(None)
+    }
+
+    /// Whether feedback of a project is taken.
+    fn has_project(&self, _project: &Project) -> bool {
+        true
     }
 
     /// A message of the stream of the operator's labels.

@@ -1,6 +1,6 @@
 //! The registry: which sources there are, by the `type` of their configuration.
 
-use crate::{Source, SourceError, atproto, files, git, github};
+use crate::{Source, SourceError, atproto, files, git, github, reddit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::SourceId;
@@ -23,6 +23,8 @@ pub enum SourceConfig {
     Backfill(atproto::repos::BackfillConfig),
     /// Issues of repositories on GitHub.
     Github(github::GithubConfig),
+    /// Submissions and comments of subreddits.
+    Reddit(reddit::RedditConfig),
     /// Recorded frames, lines and repositories.
     Replay(atproto::replay::ReplayConfig),
 }
@@ -39,6 +41,7 @@ impl SourceConfig {
             Self::Labels(_) => "labels",
             Self::Backfill(_) => "backfill",
             Self::Github(_) => "github",
+            Self::Reddit(_) => "reddit",
             Self::Replay(_) => "replay",
         }
     }
@@ -57,6 +60,7 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
         SourceConfig::Labels(config) => Box::new(atproto::live::Labels::new(id, config.clone())?),
         SourceConfig::Backfill(config) => Box::new(atproto::repos::Backfill::new(id, config.clone())?),
         SourceConfig::Github(config) => Box::new(github::Github::new(id, config.clone())?),
+        SourceConfig::Reddit(config) => Box::new(reddit::Reddit::new(id, config.clone())?),
         SourceConfig::Replay(config) => Box::new(atproto::replay::Replay::new(id, config.clone())?),
     })
 }

@@ -37,6 +37,7 @@ mod known;
 mod outbox;
 mod place;
 mod progress;
+pub mod reddit;
 mod secret;
 mod source;
 mod status;

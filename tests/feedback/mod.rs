@@ -194,6 +194,47 @@ fn each_item_is_here_once_as_it_is_now() {
 }
 
 #[test]
+fn subreddits_are_named_while_running() {
+    let dir = TempDir::new().unwrap();
+    let springline = configured(dir.path());
+    let server = start(&springline);
+    let path = "/v1/config/reddit/subreddits";
+    let said = |server: &Server| {
+        let page = server.get(path).json();
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|item| (item["subreddit"].clone(), item["project"].clone())).collect::<Vec<_>>()
+    };
+    assert!(said(&server).is_empty());
+    post(&server, path, &json!({ "subreddit": "r/Rust", "project": "shop" }));
+    post(&server, path, &json!({ "subreddit": "cats", "project": "picky" }));
+    post(&server, path, &json!({ "subreddit": "rust", "project": "picky" }));
+    for (body, status) in [
+        (json!({ "subreddit": "a/b", "project": "shop" }), 400),
+        (json!({ "subreddit": "rust", "project": "No Body" }), 400),
+        (json!({ "subreddit": "rust", "project": "nobody" }), 404),
+        (json!({ "subreddit": "rust" }), 400),
+    ] {
+        assert_eq!(server.post(path, &body.to_string()).status, status, "{body}");
+    }
+    assert_eq!(server.delete(&format!("{path}/cats?wait=visible")).status, 200);
+    assert_eq!(server.delete(&format!("{path}/a%2Fb")).status, 400);
+    let expected = vec![(json!("cats"), Value::Null), (json!("rust"), json!("picky"))];
+    assert_eq!(said(&server), expected);
+    drop(server); // killed
+    let server = start(&springline);
+    assert_eq!(said(&server), expected);
+    server.stop();
+    assert!(springline.output(&["views", "verify"]).status.success());
+    assert!(
+        springline
+            .output(&["export", "--out", &dir.path().join("tables").to_string_lossy()])
+            .status
+            .success()
+    );
+    assert!(dir.path().join("tables/subreddits").is_dir());
+}
+
+#[test]
 fn hooks_are_believed_when_they_are_signed() {
     let Some(recorded) = data().map(|data| data.join("feedback/webhooks")) else { return };
     let read = |name: &str| std::fs::read_to_string(recorded.join(name)).unwrap();

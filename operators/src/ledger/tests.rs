@@ -310,6 +310,59 @@ fn hides_only_what_the_authority_owns() {
     assert_eq!(left, 2, "{:?}", states[1]);
 }
 
+/// What a replay of old news would do to feedback: nothing, however far the store lags.
+#[test]
+fn feedback_that_was_deleted_is_remembered() {
+    let uri = Uri::from("feedback://shop/manual/1");
+    let put = |rev| {
+        let change = |record: &mut springline_model::Record| record.uri = uri.clone();
+        let record = TestRecord::note("x", "y").with(change).visible().record;
+        event("feedback", EventBody::Put { rev: Rev(rev), record })
+    };
+    let delete = |rev| event("feedback", EventBody::Delete { rev: Rev(rev), uri: uri.clone() });
+    let seen = |state: &BTreeSet<Word>| {
+        let is = |word: &Word| match word {
+            Word::Visible(_) => Some("seen"),
+            Word::Row(LedgerRow::Tomb(_)) => Some("dead"),
+            Word::Row(_) => None,
+        };
+        state.iter().filter_map(is).collect::<Vec<_>>().join(" ")
+    };
+    let ticks =
+        [vec![put(1)], vec![delete(2)], vec![put(1)], vec![put(3)], vec![delete(3)], vec![delete(4), put(5)]];
+    for lags in [vec![0], vec![5, 1], vec![12]] {
+        let states = run(2, 3, &ticks, &Store::lagging(lags));
+        let told: Vec<String> = states.iter().map(seen).collect();
+        assert_eq!(told, ["seen", "dead", "dead", "seen", "seen", "seen"]);
+    }
+}
+
+#[test]
+fn the_last_word_on_a_subreddit_counts() {
+    use springline_model::{Project, rows::SubredditRow};
+    let say = |rev, project: Option<&str>| {
+        let project = project.map(|name| Project::new(name).unwrap());
+        event("operator", EventBody::Subreddit { rev: Rev(rev), name: "rust".into(), project })
+    };
+    let ticks = [
+        vec![say(2, Some("a")), say(1, Some("b"))],
+        vec![say(2, None)],
+        vec![say(3, None), say(4, Some("c"))],
+    ];
+    let states = run(1, 2, &ticks, &Store::lagging(vec![3]));
+    let said = |state: &BTreeSet<Word>| {
+        let row = |word: &Word| match word {
+            Word::Row(LedgerRow::Subreddit(row)) => Some(row.clone()),
+            _ => None,
+        };
+        state.iter().filter_map(row).collect::<Vec<_>>()
+    };
+    let row = |name: &str, rev| {
+        vec![SubredditRow { name: "rust".into(), project: Some(Project::new(name).unwrap()), rev: Rev(rev) }]
+    };
+    assert_eq!(states.iter().map(said).collect::<Vec<_>>(), [row("a", 2), row("a", 2), row("c", 4)]);
+}
+
 #[test]
 #[should_panic(expected = "no worker panics")]
 fn refuses_to_guess() {

@@ -13,7 +13,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
 use springline_model::{
-    Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, SourceId, Timestamp, Uri,
+    Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, Project, SourceId, Timestamp,
+    Uri,
     job::{Act, JobDeed},
 };
 use springline_queries::control::{
@@ -224,6 +225,10 @@ impl Control for ProcessControl {
         let body = EventBody::Job(Box::new(JobEvent { cluster, at, deed }));
         let event = Event { source: SourceId::new("operator"), observed: at, body };
         Ok((job, self.submit(vec![event]).await?))
+    }
+
+    fn has_project(&self, project: &Project) -> bool {
+        self.intake.has(project)
     }
 
     fn meet(&self, did: &Uri) {

@@ -85,6 +85,11 @@ impl Intake {
         Arc::new(Self { projects, reader, flying: Mutex::new(HashMap::new()) })
     }
 
+    /// Whether a project is configured.
+    pub(super) fn has(&self, project: &Project) -> bool {
+        self.projects.get(project).is_some()
+    }
+
     /// Takes in what is told; answers when it is durable.
     pub(super) async fn take(self: &Arc<Self>, told: Told, out: Outbox) -> Result<Taken, FeedbackError> {
         let claims = self.read(told)?;

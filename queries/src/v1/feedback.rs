@@ -245,7 +245,7 @@ fn feedback(reading: &Reading<'_>, params: FeedbackParams) -> Result<Page<Feedba
         since: time("since", params.since.as_deref())?,
         until: time("until", params.until.as_deref())?,
     };
-    let at = |at: Option<Timestamp>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let at = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339).unwrap_or_default();
     let (since, until) = (at(wanted.since), at(wanted.until));
     let scope = [
         wanted.project.as_ref().map_or("", Project::as_str),

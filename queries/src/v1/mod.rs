@@ -34,6 +34,7 @@ pub mod repos;
 pub mod search;
 pub mod shape;
 pub mod sources;
+pub mod subreddits;
 pub mod threads;
 pub mod views;
 pub mod write;
@@ -71,4 +72,5 @@ pub(crate) fn routes(routes: &mut Routes) {
     job_logs::routes(routes);
     fixes::routes(routes);
     agents::routes(routes);
+    subreddits::routes(routes);
 }

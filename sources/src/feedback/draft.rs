@@ -5,6 +5,7 @@ use crate::formats;
 use springline_model::{
     Context, FeedbackSource, FeedbackStatus, ItemName, Link, Project, Record, Span, Timestamp, Uri,
     feedback::{KIND, MAX_EXTERNAL_BYTES, ORIGINAL, attr},
+    record::attr::PARTIAL,
     text::Lang,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,21 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// With what an upstream let somebody write beyond our bounds cut off: it can't be asked to say it again.
+    pub(super) fn cut(mut self) -> Self {
+        let mut partial = Vec::new();
+        if self.title.trim().len() > MAX_TITLE_BYTES {
+            self.title = clip(self.title.trim(), MAX_TITLE_BYTES);
+            partial.push(format!("a title longer than {MAX_TITLE_BYTES} bytes"));
+        }
+        if self.text.len() > MAX_TEXT_BYTES {
+            self.text.truncate(clip(&self.text, MAX_TEXT_BYTES).len());
+            partial.push(format!("a text longer than {MAX_TEXT_BYTES} bytes"));
+        }
+        self.attrs.push((PARTIAL, partial.join("; ")));
+        self
+    }
+
     /// The record.
     ///
     /// # Errors
@@ -97,8 +113,13 @@ impl Draft<'_> {
             links,
             attrs,
         };
-        Ok(Reading::Item(Item { record, dated: created.is_some() }))
+        Ok(Reading::Item(Box::new(Item { record, dated: created.is_some() })))
     }
+}
+
+/// The longest beginning of at most so many bytes.
+fn clip(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 /// A name for what has none, from what it says.

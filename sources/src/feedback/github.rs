@@ -89,7 +89,7 @@ fn issue(project: &Project, issue: &Value, around: &Value, now: Timestamp) -> Re
         external: Some(external),
         url,
     };
-    draft.reading(project, now)
+    draft.cut().reading(project, now)
 }
 
 fn comment(
@@ -129,7 +129,7 @@ fn comment(
             (attr::ANSWERS, of),
         ],
     };
-    draft.reading(project, now)
+    draft.cut().reading(project, now)
 }
 
 fn no_repository() -> Refusal {

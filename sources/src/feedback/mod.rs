@@ -46,7 +46,7 @@ use springline_model::{FeedbackSource, Project, Record, Timestamp, Uri};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// There is an item, and it is now this.
-    Item(Item),
+    Item(Box<Item>),
     /// An item is gone.
     Gone(Uri),
     /// Nothing that is feedback; why not.

@@ -53,7 +53,7 @@ pub fn read(project: &Project, payload: &Value, now: Timestamp) -> Result<Readin
         ],
         external: Some(fullname),
     };
-    draft.reading(project, now)
+    draft.cut().reading(project, now)
 }
 
 /// `t3_…` or `t1_…`, from the name or from kind and id.

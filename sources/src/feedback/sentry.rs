@@ -40,7 +40,7 @@ pub(super) fn hook(project: &Project, payload: &Value, now: Timestamp) -> Result
     } else {
         return Ok(Reading::Passed("none of `issue`, `event`, `error`, `metric_alert` is in it".into()));
     };
-    draft.reading(project, now)
+    draft.cut().reading(project, now)
 }
 
 fn no_id(what: &str) -> Refusal {

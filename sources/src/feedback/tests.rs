@@ -171,6 +171,13 @@ fn bounds_hold() {
     assert!(refused(json!({ "text": "x", "external_id": "a\nb" })).contains("external_id"));
     assert!(refused(json!({ "text": "x", "status": "lost" })).contains("status"));
     assert!(manual(json!(["x"])).is_err());
+    let long = json!({ "name": "t3_a", "title": "é".repeat(3_000), "selftext": "x", "created_utc": 1 });
+    let cut = item(read(FeedbackSource::Reddit, &project(), &long, NOW).unwrap());
+    assert_eq!(
+        (cut.title.len(), cut.attrs.contains_key("partial")),
+        (MAX_TITLE_BYTES, true),
+        "an upstream's is cut"
+    );
     let at = |created: Value| match manual(json!({ "text": "x", "created_at": created })).unwrap() {
         Reading::Item(item) => (item.record.at, item.dated),
         other => panic!("{other:?}"),

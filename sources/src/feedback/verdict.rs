@@ -54,7 +54,7 @@ pub fn judge(reading: Reading, here: Here<'_>, rules: Option<&Rules>, teller: &T
         Reading::Passed(why) => return Verdict::Filtered(why),
     };
     if let Some(known) = here.record {
-        return edit(known, item, teller);
+        return edit(known, *item, teller);
     }
     if here.was_deleted && *teller != Teller::Client {
         return Verdict::Duplicate("it was deleted");

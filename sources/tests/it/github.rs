@@ -36,7 +36,7 @@ struct Upstream {
 impl Upstream {
     fn put(&mut self, number: u64, text: &str) {
         let at = self.issues.values().map(|issue| issue.0).max().unwrap_or(DAY) + 1;
-        self.issues.insert(number, (at, text.to_owned(), number % 10 == 0));
+        self.issues.insert(number, (at, text.to_owned(), number.is_multiple_of(10)));
     }
 
     /// What a reader must have in the end.

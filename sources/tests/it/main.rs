@@ -17,4 +17,5 @@ mod links;
 mod network;
 mod random_files;
 mod random_git;
+mod reddit;
 mod support;
