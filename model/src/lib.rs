@@ -26,7 +26,7 @@ pub mod text;
 pub mod time;
 pub mod uri;
 
-pub use cluster::ClusterId;
+pub use cluster::{ClusterId, Space, TextId};
 pub use epoch::{Advance, Epoch, EpochCommit};
 pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantined, Rev, SourceId};
 pub use hosting::{Gap, Hosting, Identity, RepoNews, TreeRoot};

@@ -87,6 +87,18 @@ tables! {
     Resyncs = 62, "resyncs", Ledger;
     /// [`crate::rows::TombRow`]
     Tombs = 63, "tombs", Ledger;
+    /// [`crate::rows::ClusterRow`]
+    Clusters = 75, "clusters", Clusters;
+    /// [`crate::rows::ClusterRankRow`]
+    ClusterRanks = 76, "cluster_ranks", Clusters;
+    /// [`crate::rows::ClusterMemberRow`]
+    ClusterMembers = 77, "cluster_members", Clusters;
+    /// [`crate::rows::ClusterTextRow`]
+    ClusterTexts = 78, "cluster_texts", Clusters;
+    /// [`crate::rows::ClusterItemRow`]
+    ClusterItems = 79, "cluster_items", Clusters;
+    /// [`crate::rows::ClusterNameRow`]
+    ClusterNames = 80, "cluster_names", Clusters;
 }
 
 impl Table {
@@ -113,12 +125,21 @@ pub enum View {
     Catalog,
     /// Who must be told.
     Notifications,
+    /// Who says the same.
+    Clusters,
 }
 
 impl View {
     /// Every view, the ledger first.
-    pub const ALL: &'static [Self] =
-        &[Self::Ledger, Self::Backlinks, Self::Search, Self::Rankings, Self::Catalog, Self::Notifications];
+    pub const ALL: &'static [Self] = &[
+        Self::Ledger,
+        Self::Backlinks,
+        Self::Search,
+        Self::Rankings,
+        Self::Catalog,
+        Self::Notifications,
+        Self::Clusters,
+    ];
 
     /// The name that the command line and the metrics use.
     #[must_use]
@@ -130,6 +151,7 @@ impl View {
             Self::Rankings => "rankings",
             Self::Catalog => "catalog",
             Self::Notifications => "notifications",
+            Self::Clusters => "clusters",
         }
     }
 
@@ -144,7 +166,7 @@ impl View {
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Ledger => 1,
+            Self::Ledger | Self::Clusters => 1,
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
             Self::Backlinks | Self::Search | Self::Catalog | Self::Notifications => 2,

@@ -15,6 +15,7 @@
 mod backlinks;
 mod catalog;
 mod clip;
+mod clusters;
 mod distinct;
 mod groups;
 mod ids;
@@ -33,6 +34,9 @@ mod windows;
 
 pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks, linkers};
 pub use catalog::{Listings, Totals, listings, totals};
+#[cfg(feature = "testing")]
+pub use clusters::{Direct, Moved};
+pub use clusters::{Clusters, ClustersConfig, Representation, clusters};
 pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
 pub use network::{HotConfig, hot};
 pub use notifications::notifications;

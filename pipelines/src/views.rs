@@ -4,7 +4,7 @@
 //!  events ─► ledger ─┬─ records, accounts, repositories, labels, quarantine, … ──────► store
 //!                    └─ visible ─┬─► (listings: stateless) backlinks, latest, … ─────► store
 //!                                ├─► search postings ────────────────────────────────► segments
-//!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, notifications ─► store
+//!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, clusters, … ────► store
 //! ```
 //!
 //! To add a view: one operator, its tables in `springline_model::table`, and a line here.
@@ -15,8 +15,8 @@ use crate::runtime::{
 };
 use differential_dataflow::AsCollection;
 use springline_operators::{
-    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, hot, ledger, linkers, listings,
-    notifications, rankings, search, totals,
+    ClustersConfig, Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, clusters, hot, ledger,
+    linkers, listings, notifications, rankings, search, totals,
 };
 use std::{rc::Rc, sync::mpsc::Sender};
 use timely::{
@@ -33,20 +33,22 @@ pub enum Purpose {
     Recompute,
 }
 
-/// How things are ranked.
-#[derive(Clone, Copy, Debug)]
-pub struct Rankings {
-    /// Nodes.
+/// What the views are made by.
+#[derive(Clone, Debug)]
+pub struct Definitions {
+    /// How nodes are ranked.
     pub nodes: RankingsConfig,
-    /// Records of repositories.
+    /// How records of repositories are ranked.
     pub records: HotConfig,
+    /// What is clustered.
+    pub clusters: ClustersConfig,
 }
 
 /// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.
 pub fn build(
     worker: &mut Worker,
     purpose: Purpose,
-    config: &Rankings,
+    config: &Definitions,
     committed: Rc<dyn Committed>,
     reports: &Sender<Report>,
 ) -> (Feeder, ProbeHandle<u64>) {
@@ -82,7 +84,14 @@ pub fn build(
         collect!(totals.collections);
         collect!(totals.days);
         collect!(rankings(all.clone(), feed.clock.clone(), config.nodes));
-        collect!(hot(all.clone(), feed.clock, config.records));
+        collect!(hot(all.clone(), feed.clock.clone(), config.records));
+        let clusters = clusters(all.clone(), feed.clock, &config.clusters);
+        collect!(clusters.clusters);
+        collect!(clusters.ranks);
+        collect!(clusters.members);
+        collect!(clusters.texts);
+        collect!(clusters.items);
+        collect!(clusters.names);
         collect!(notifications(all));
         collect::postings(search::postings(listed), reports.clone()).probe_with(&probe);
         feeder

@@ -6,6 +6,7 @@
 
 mod backlink;
 mod catalog;
+mod cluster;
 mod collection;
 mod ledger;
 mod network;
@@ -16,6 +17,10 @@ mod top;
 pub use backlink::{BacklinkCountRow, BacklinkRow, LinkerRow};
 pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
+};
+pub use cluster::{
+    ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
+    ClusterRankRow, ClusterRow, ClusterTextRow,
 };
 pub use collection::{CollectionDayRow, CollectionRow};
 pub use ledger::{AccountRow, QuarantineRow, RecordRow};

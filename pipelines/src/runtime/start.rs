@@ -392,7 +392,7 @@ impl Boot {
             return Ok(());
         }
         let started = Instant::now();
-        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.rankings.operator())?;
+        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.definitions())?;
         for view in stale {
             let rows = computed.of(view);
             let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
@@ -408,11 +408,10 @@ impl Boot {
         let committed = Arc::new(move || {
             Rc::new(StoreLookup { reader: reader.clone(), applied: applied.clone() }) as Rc<dyn Committed>
         });
-        let rankings = self.config.rankings.operator();
         Ok(Workers::start(
             self.config.runtime.workers,
             Purpose::Live,
-            rankings,
+            self.config.definitions(),
             committed,
             self.reports.clone(),
         )?)

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, Row, Table, Timestamp,
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, CollectionDayRow, CollectionRow,
-        ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow, LabelRow,
-        LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow, ResyncRow,
-        SourceRow, SubnodeRow, TombRow, TopRow,
+        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterItemRow,
+        ClusterMemberRow, ClusterNameRow, ClusterRankRow, ClusterRow, ClusterTextRow, CollectionDayRow,
+        CollectionRow, ExpiryRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JournalRow,
+        LabelRow, LatestRow, LinkerRow, NodeRow, NotificationRow, QuarantineRow, RecordRow, RepoRow,
+        ResyncRow, SourceRow, SubnodeRow, TombRow, TopRow,
     },
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -106,6 +107,12 @@ pub fn export(
             Table::Authors => write::<AuthorRow>(snapshot, dir)?,
             Table::Sources => write::<SourceRow>(snapshot, dir)?,
             Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
+            Table::Clusters => write::<ClusterRow>(snapshot, dir)?,
+            Table::ClusterRanks => write::<ClusterRankRow>(snapshot, dir)?,
+            Table::ClusterMembers => write::<ClusterMemberRow>(snapshot, dir)?,
+            Table::ClusterTexts => write::<ClusterTextRow>(snapshot, dir)?,
+            Table::ClusterItems => write::<ClusterItemRow>(snapshot, dir)?,
+            Table::ClusterNames => write::<ClusterNameRow>(snapshot, dir)?,
             Table::Search => postings(snapshot, dir)?,
         };
         let rows = files.iter().map(|part| part.rows).sum();
