@@ -34,9 +34,9 @@ mod windows;
 
 pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks, linkers};
 pub use catalog::{Listings, Totals, listings, totals};
+pub use clusters::{Clusters, ClustersConfig, Representation, clusters};
 #[cfg(feature = "testing")]
 pub use clusters::{Direct, Moved};
-pub use clusters::{Clusters, ClustersConfig, Representation, clusters};
 pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
 pub use network::{HotConfig, hot};
 pub use notifications::notifications;

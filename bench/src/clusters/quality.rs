@@ -10,9 +10,13 @@ use std::{cmp::Reverse, collections::HashMap, path::Path, time::Instant};
 
 /// Measures and prints.
 pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
-    println!("{:<14} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}", "", "texts", "ARI", "NMI", "pairs", "B3", "clusters", "s");
+    println!(
+        "{:<14} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}",
+        "", "texts", "ARI", "NMI", "pairs", "B3", "clusters", "s"
+    );
     for Labelled { name, texts, labels } in data::labelled(dir)? {
-        let records: Vec<_> = texts.iter().enumerate().map(|(number, text)| data::item(number, text)).collect();
+        let records: Vec<_> =
+            texts.iter().enumerate().map(|(number, text)| data::item(number, text)).collect();
         let started = Instant::now();
         let clusters = Direct::partition(ClustersConfig::default(), &records);
         let elapsed = started.elapsed().as_secs_f64();
@@ -35,7 +39,8 @@ pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
         reports.iter().map(|report| lexical.vector(&report.title, &report.text)).collect();
     let place = |&(report, duplicate): &(usize, usize)| {
         let others = (0..vectors.len()).filter(|other| *other != report);
-        let mut others: Vec<_> = others.map(|other| (Reverse(vectors[report].dot(&vectors[other])), other)).collect();
+        let mut others: Vec<_> =
+            others.map(|other| (Reverse(vectors[report].dot(&vectors[other])), other)).collect();
         others.sort_unstable();
         others.iter().position(|(_, other)| *other == duplicate)
     };

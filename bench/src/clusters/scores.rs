@@ -35,8 +35,9 @@ impl Scores {
         let in_found: f64 = by_found.values().map(|count| pairs(*count)).sum();
         let in_truth: f64 = by_truth.values().map(|count| pairs(*count)).sum();
         let by_chance = in_found * in_truth / pairs(n);
-        let entropy =
-            |counts: &HashMap<usize, f64>| -counts.values().map(|count| count / n * (count / n).ln()).sum::<f64>();
+        let entropy = |counts: &HashMap<usize, f64>| {
+            -counts.values().map(|count| count / n * (count / n).ln()).sum::<f64>()
+        };
         let information: f64 = both
             .iter()
             .map(|((a, b), count)| count / n * (count * n / (by_found[a] * by_truth[b])).ln())

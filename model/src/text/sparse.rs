@@ -5,6 +5,7 @@
 
 use crate::cluster::TextId;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The length that vectors are scaled to. No weight is greater: a byte holds it.
 pub const SCALE: u32 = 127;
@@ -12,9 +13,9 @@ pub const SCALE: u32 = 127;
 /// The most features that a vector has: the heaviest.
 pub const MAX_FEATURES: usize = 64;
 
-/// Features with their weights, in the order of the features; no weight is 0.
+/// Features with their weights, in the order of the features; no weight is 0. Cloning is cheap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Sparse(Box<[(u32, u8)]>);
+pub struct Sparse(Arc<[(u32, u8)]>);
 
 impl Sparse {
     /// The direction of these features: the [`MAX_FEATURES`] heaviest, of equal ones the smaller. A feature stands in
@@ -40,9 +41,9 @@ impl Sparse {
     }
 
     fn of(features: impl Iterator<Item = (u32, u8)>) -> Self {
-        let mut features: Box<[_]> = features.filter(|(_, weight)| *weight > 0).collect();
+        let mut features: Vec<_> = features.filter(|(_, weight)| *weight > 0).collect();
         features.sort_unstable();
-        Self(features)
+        Self(features.into())
     }
 
     /// The features with their weights, ascending.
@@ -93,7 +94,7 @@ impl Sparse {
     #[must_use]
     pub fn id(&self) -> TextId {
         let mut hasher = blake3::Hasher::new();
-        for (feature, weight) in &self.0 {
+        for (feature, weight) in &*self.0 {
             hasher.update(&feature.to_be_bytes()).update(&[*weight]);
         }
         let mut bytes = [0; 16];

@@ -6,10 +6,31 @@ use springline_model::{
     ClusterId, SourceId, Space, Timestamp, UriId,
     rows::{ClusterFacts, ClusterLevel, ClusterOrder, ClusterRankRow, ClusterRow},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// How many sources are named.
 const SOURCES: usize = 8;
+
+/// Counts so many more items of a source.
+pub(super) fn add(sources: &mut Vec<(SourceId, u64)>, source: &SourceId, items: u64) {
+    match sources.iter_mut().find(|(other, _)| other == source) {
+        Some((_, count)) => *count += items,
+        None => {
+            sources.reserve_exact(1);
+            sources.push((source.clone(), items));
+        }
+    }
+}
+
+/// Counts so many fewer.
+pub(super) fn take(sources: &mut Vec<(SourceId, u64)>, source: &SourceId, items: u64) {
+    if let Some(at) = sources.iter().position(|(other, _)| other == source) {
+        sources[at].1 -= items;
+        if sources[at].1 == 0 {
+            sources.swap_remove(at);
+        }
+    }
+}
 
 /// The sums of a group.
 #[derive(Debug, Default)]
@@ -19,7 +40,7 @@ pub(super) struct Group {
     /// By the time of their newest item.
     newest: Vec<(Timestamp, Number)>,
     items: u64,
-    sources: BTreeMap<SourceId, u64>,
+    sources: Vec<(SourceId, u64)>,
     pub(super) heat: Heat,
     /// The name that its texts know it by.
     named: Option<UriId>,
@@ -44,13 +65,18 @@ pub(super) struct Shown {
 impl Group {
     pub(super) fn join(&mut self, number: Number, text: &Text) {
         let (Some(first), Some(last)) = (text.items.first(), text.items.last()) else { return };
+        if self.texts.is_empty() {
+            // Most groups have one text: room for four would be most of their memory.
+            self.texts.reserve_exact(1);
+            self.newest.reserve_exact(1);
+        }
         let oldest = (first.at, first.id, number);
         self.texts.insert(self.texts.partition_point(|other| *other < oldest), oldest);
         let newest = (last.at, number);
         self.newest.insert(self.newest.partition_point(|other| *other < newest), newest);
         self.items += text.items.len() as u64;
         for (source, count) in &text.sources {
-            *self.sources.entry(source.clone()).or_default() += count;
+            add(&mut self.sources, source, *count);
         }
         self.heat.add(text.heat, 1);
     }
@@ -66,12 +92,7 @@ impl Group {
         }
         self.items -= text.items.len() as u64;
         for (source, count) in &text.sources {
-            if let Some(sum) = self.sources.get_mut(source) {
-                *sum -= count;
-                if *sum == 0 {
-                    self.sources.remove(source);
-                }
-            }
+            take(&mut self.sources, source, *count);
         }
         self.heat.add(text.heat, -1);
     }

@@ -4,7 +4,7 @@
 //!  query  ████████ ███████ █████ │ ██ █ █        features, the longest lists last
 //!         └─ lists are read ───┘ │ └─ left out: what they can add is below the threshold ─┘
 //!                    ▼
-//!         partial sums by vector ─► whose sum and the most that was left out reach the threshold ─► the rest looked up
+//!         partial sums by vector ─► whose sum and the most that is left out reach the threshold: the rest, list by list
 //! ```
 //!
 //! By Cauchy-Schwarz a set of features adds no more to a similarity than the query's length in these features times
@@ -16,6 +16,9 @@
 use foldhash::fast::RandomState;
 use springline_model::text::Sparse;
 use std::{cmp::Reverse, collections::HashMap};
+
+/// Looking a feature up in a vector costs about as much as reading so many entries of a list.
+const LOOKUP: usize = 8;
 
 /// Vectors by their features. A vector is known by a number of the caller's choice.
 #[derive(Debug, Default)]
@@ -87,23 +90,32 @@ impl Index {
                 *sum += weight * u32::from(other);
             }
         }
-        // No more than this was left out: rounded up, so that nothing is lost.
-        let most = (left * u64::from(*square)).isqrt() as u32 + 1;
+        // What is left out adds no more than this, rounded up: whoever can't reach the threshold drops out.
+        let most = |left: u64| (left * u64::from(*square)).isqrt() as u32 + 1;
+        let mut hopeful: Vec<u32> =
+            seen.iter().copied().filter(|number| sums[*number as usize] + most(left) >= threshold).collect();
+        // The shortest of the long lists first: each lets the bound fall.
+        for (feature, weight, list) in skipped.iter().rev() {
+            let weight = u32::from(*weight);
+            if list.len() < LOOKUP * hopeful.len() {
+                for &(number, other) in *list {
+                    let sum = &mut sums[number as usize];
+                    // What was not seen can't reach the threshold.
+                    *sum += if *sum > 0 { weight * u32::from(other) } else { 0 };
+                }
+            } else {
+                for &number in &hopeful {
+                    sums[number as usize] += weight * u32::from(vector_of(number).weight(*feature));
+                }
+            }
+            left -= u64::from(weight) * u64::from(weight);
+            let most = most(left);
+            hopeful.retain(|number| sums[*number as usize] + most >= threshold);
+        }
+        let sum = |number: u32| (sums[number as usize], number);
+        found.extend(hopeful.into_iter().map(sum).filter(|(sum, _)| *sum >= threshold));
         for number in seen.drain(..) {
-            let mut sum = std::mem::take(&mut sums[number as usize]);
-            if sum + most < threshold {
-                continue;
-            }
-            if !skipped.is_empty() {
-                let other = vector_of(number);
-                sum += skipped
-                    .iter()
-                    .map(|(feature, weight, _)| u32::from(*weight) * u32::from(other.weight(*feature)))
-                    .sum::<u32>();
-            }
-            if sum >= threshold {
-                found.push((sum, number));
-            }
+            sums[number as usize] = 0;
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     Out,
     definition::{PROFILE, TEXTS, TREES},
     graph::{Graph, Number, Place},
-    group::{Group, Shown},
+    group::{self, Group, Shown},
     item::Item,
 };
 use crate::{
@@ -157,12 +157,7 @@ impl Space {
         text.items.remove(at);
         let one = self.touches.touch(item.at, number, -1);
         text.heat.add(one, -1);
-        if let Some(at) = text.sources.iter().position(|(source, _)| *source == item.source) {
-            text.sources[at].1 -= 1;
-            if text.sources[at].1 == 0 {
-                text.sources.swap_remove(at);
-            }
-        }
+        group::take(&mut text.sources, &item.source, 1);
         out.remove(Out::Item(item_row(item)));
         out.remove(Out::Name(name_row(item)));
     }
@@ -185,9 +180,9 @@ impl Space {
         let text = &mut self.texts[number as usize];
         let one = self.touches.touch(item.at, number, 1);
         text.heat.add(one, 1);
-        match text.sources.iter_mut().find(|(source, _)| *source == item.source) {
-            Some((_, count)) => *count += 1,
-            None => text.sources.push((item.source.clone(), 1)),
+        group::add(&mut text.sources, &item.source, 1);
+        if text.items.is_empty() {
+            text.items.reserve_exact(1);
         }
         let at = text.items.partition_point(|other| (other.at, other.id) < (item.at, item.id));
         text.items.insert(at, item);

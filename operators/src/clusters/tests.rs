@@ -1,9 +1,6 @@
 //! The view against the definition: any history, any batches, any number of workers.
 
-use super::{
-    definition::oracle::partition,
-    *,
-};
+use super::{definition::oracle::partition, *};
 use crate::{
     Visible,
     testing::{Edit, TestRecord, Tick, check_clocked, replay, run_clocked},
