@@ -7,7 +7,7 @@
 //!  writes           the token                              the token
 //! ```
 //!
-//! A read is a GET, HEAD or OPTIONS; everything else writes. The token comes as `Authorization: Bearer …`; for
+//! A read is a GET, HEAD or OPTIONS, or a question whose text would not fit into a URL; everything else writes. The token comes as `Authorization: Bearer …`; for
 //! reads also as the password of HTTP Basic, so that a browser can ask for it. The `Host` is checked on loopback
 //! addresses because a web page from elsewhere can make a browser ask us under its own name (DNS rebinding), and
 //! `Basic` does not open writes because browsers send it along with requests that a foreign page makes.
@@ -27,6 +27,9 @@ pub const MIN_TOKEN_CHARS: usize = 16;
 
 /// Routes that anyone may ask for.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+/// Routes that are asked by POST and change nothing.
+const QUESTIONS: [&str; 1] = ["/v1/similar"];
 
 /// Who asks. Handlers find it in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,7 @@ impl Access {
         match *method {
             Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
+            Method::POST if QUESTIONS.contains(&path) => Self::Read,
             _ => Self::Write,
         }
     }
@@ -251,6 +255,9 @@ mod tests {
             (&local, "GET", "/v1/latest", &[(host, "evil.example")], forbidden),
             (&local, "GET", "/v1/latest", &[(host, "evil.example"), (auth, &bearer)], operator),
             (&local, "GET", "/livez", &[(host, "evil.example")], reader),
+            (&local, "POST", "/v1/similar", &[(host, "localhost")], reader),
+            (&local, "POST", "/v1/similar", &[(host, "evil.example")], forbidden),
+            (&open, "POST", "/v1/similar", &[], unauthorized),
             (&local, "POST", "/livez", &[], unauthorized),
             (&local, "POST", "/v1/x", &[(host, "localhost")], unauthorized),
             (&local, "POST", "/v1/x", &[(auth, "Bearer a token of some lengtH")], unauthorized),

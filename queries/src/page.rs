@@ -138,6 +138,10 @@ pub enum Listing {
     Gaps = 23,
     /// Labels.
     Labels = 24,
+    /// Clusters of a space.
+    Clusters = 75,
+    /// Items of a cluster.
+    ClusterItems = 76,
 }
 
 impl Listing {

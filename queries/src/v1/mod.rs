@@ -5,6 +5,7 @@ pub mod actors;
 pub mod authors;
 pub mod backfill;
 pub mod backlinks;
+pub mod clusters;
 pub mod collections;
 pub mod counts;
 pub mod epochs;
@@ -52,6 +53,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     threads::routes(routes);
     feeds::routes(routes);
     collections::routes(routes);
+    clusters::routes(routes);
     repos::routes(routes);
     sources::routes(routes);
     backfill::routes(routes);
