@@ -14,11 +14,12 @@ use crate::runtime::{
     feed::{self, Feeder},
 };
 use differential_dataflow::AsCollection;
+use springline_model::View;
 use springline_operators::{
     ClustersConfig, Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, clusters, hot, ledger,
     linkers, listings, notifications, rankings, search, totals,
 };
-use std::{rc::Rc, sync::mpsc::Sender};
+use std::{collections::BTreeMap, rc::Rc, sync::mpsc::Sender};
 use timely::{
     dataflow::{ProbeHandle, operators::Probe},
     worker::Worker,
@@ -42,6 +43,18 @@ pub struct Definitions {
     pub records: HotConfig,
     /// What is clustered.
     pub clusters: ClustersConfig,
+}
+
+impl Definitions {
+    /// By the name of a view what it depends on beside the records, as a text: rows made by another one have to be
+    /// made anew.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let Self { nodes, records, clusters } = self;
+        let views =
+            [(View::Rankings, format!("{nodes:?} {records:?}")), (View::Clusters, format!("{clusters:?}"))];
+        views.into_iter().map(|(view, settings)| (view.name().to_owned(), settings)).collect()
+    }
 }
 
 /// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.

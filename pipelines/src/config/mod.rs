@@ -220,7 +220,7 @@ impl Default for RankingsSection {
 #[serde(deny_unknown_fields, default)]
 pub struct ClustersSection {
     /// What else is clustered, by a name of your choice: `[clusters.spaces.notes]`. A space of a project's name takes
-    /// the project in. After a change: `springline views rebuild clusters`.
+    /// the project in. After a change the view is computed anew at the next start.
     pub spaces: BTreeMap<String, SpaceSection>,
     /// What texts are compared by.
     pub embedding: Embedding,

@@ -374,14 +374,20 @@ impl Boot {
         Ok((workers, journal))
     }
 
-    /// Recomputes the views that another version of the program has written.
+    /// Recomputes the views that another version of the program, or the same with other settings, has written.
     fn correct(&self) -> Result<(), RuntimeError> {
         let reader = self.views.reader();
-        let stale: Vec<View> = View::ALL
-            .iter()
-            .copied()
-            .filter(|view| *view != View::Ledger && self.views.status(*view).version != Some(view.version()))
-            .collect();
+        let settings = self.config.definitions().settings();
+        let written: BTreeMap<String, String> = self
+            .views
+            .settings()?
+            .and_then(|settings| serde_json::from_str(&settings).ok())
+            .unwrap_or_default();
+        let is_stale = |view: View| {
+            let other_version = self.views.status(view).version != Some(view.version());
+            view != View::Ledger && (other_version || settings.get(view.name()) != written.get(view.name()))
+        };
+        let stale: Vec<View> = View::ALL.iter().copied().filter(|view| is_stale(*view)).collect();
         if stale.is_empty() {
             return Ok(());
         }
@@ -389,7 +395,7 @@ impl Boot {
             for view in stale {
                 self.views.reconcile(view, BTreeMap::new(), Vec::new())?;
             }
-            return Ok(());
+            return Ok(self.views.keep_settings(&serde_json::json!(settings).to_string())?);
         }
         let started = Instant::now();
         let mut computed = recompute(&reader, self.config.runtime.workers, self.config.definitions())?;
@@ -399,6 +405,7 @@ impl Boot {
             let corrections = self.views.reconcile(view, rows, postings)?;
             tracing::info!(view = view.name(), ?corrections, "view computed anew");
         }
+        self.views.keep_settings(&serde_json::json!(settings).to_string())?;
         tracing::info!(elapsed = ?started.elapsed(), "views corrected");
         Ok(())
     }
