@@ -9,6 +9,7 @@
 //! one are seen by another. What is measured and how is said in `docs/figures.md`.
 
 mod atproto;
+mod clusters;
 mod edits;
 mod gardens;
 mod http;
@@ -39,6 +40,8 @@ enum Command {
     Gardens(gardens::GardensArgs),
     /// Commits of the AT Protocol through the whole process, over HTTP, and at a pace
     Atproto(atproto::AtprotoArgs),
+    /// The clusters view: how good it is on labelled texts (`--quality`), how fast at 10,000 and 100,000 items
+    Clusters(clusters::ClustersArgs),
     /// One run of `atproto` (what that starts)
     #[command(hide = true)]
     MeasureAtproto(atproto::AtprotoJob),
@@ -131,6 +134,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Gardens(args) => gardens::run(&args),
         Command::Atproto(args) => atproto::run(&args),
+        Command::Clusters(args) => clusters::run(&args),
         Command::MeasureAtproto(job) => atproto::measure(&job),
         Command::Measure(job) => {
             let figures = match job.side {

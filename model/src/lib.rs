@@ -29,7 +29,7 @@ pub mod time;
 pub mod uri;
 pub mod vector;
 
-pub use cluster::ClusterId;
+pub use cluster::{ClusterId, Space, TextId};
 pub use epoch::{Advance, Epoch, EpochCommit};
 pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantined, Rev, SourceId};
 pub use feedback::{FeedbackSource, FeedbackStatus, ItemName, Project};

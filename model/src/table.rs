@@ -109,6 +109,18 @@ tables! {
     ClusterStates = 88, "cluster_states", Ledger;
     /// [`crate::rows::JobQueueRow`]
     JobQueue = 89, "job_queue", Ledger;
+    /// [`crate::rows::ClusterRow`]
+    Clusters = 75, "clusters", Clusters;
+    /// [`crate::rows::ClusterRankRow`]
+    ClusterRanks = 76, "cluster_ranks", Clusters;
+    /// [`crate::rows::ClusterMemberRow`]
+    ClusterMembers = 77, "cluster_members", Clusters;
+    /// [`crate::rows::ClusterTextRow`]
+    ClusterTexts = 78, "cluster_texts", Clusters;
+    /// [`crate::rows::ClusterItemRow`]
+    ClusterItems = 79, "cluster_items", Clusters;
+    /// [`crate::rows::ClusterNameRow`]
+    ClusterNames = 80, "cluster_names", Clusters;
 }
 
 impl Table {
@@ -137,6 +149,8 @@ pub enum View {
     Notifications,
     /// What people say of projects.
     Feedback,
+    /// Who says the same.
+    Clusters,
 }
 
 impl View {
@@ -149,6 +163,7 @@ impl View {
         Self::Catalog,
         Self::Notifications,
         Self::Feedback,
+        Self::Clusters,
     ];
 
     /// The name that the command line and the metrics use.
@@ -162,6 +177,7 @@ impl View {
             Self::Catalog => "catalog",
             Self::Notifications => "notifications",
             Self::Feedback => "feedback",
+            Self::Clusters => "clusters",
         }
     }
 
@@ -176,7 +192,7 @@ impl View {
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Ledger | Self::Feedback => 1,
+            Self::Ledger | Self::Feedback | Self::Clusters => 1,
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
             Self::Backlinks | Self::Search | Self::Notifications => 2,

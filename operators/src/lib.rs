@@ -15,6 +15,7 @@
 mod backlinks;
 mod catalog;
 mod clip;
+mod clusters;
 mod distinct;
 mod feedback;
 mod groups;
@@ -34,6 +35,9 @@ mod windows;
 
 pub use backlinks::{LINE_BYTES, SNIPPET_BYTES, backlink_counts, backlinks, linkers};
 pub use catalog::{Listings, Totals, listings, totals};
+pub use clusters::{Clusters, ClustersConfig, Representation, clusters};
+#[cfg(feature = "testing")]
+pub use clusters::{Direct, Moved};
 pub use feedback::{FeedbackLists, FeedbackSums, feedback_lists, feedback_sums};
 pub use ledger::{Committed, Ledger, LedgerRow, LookupError, ledger};
 pub use network::{HotConfig, hot};

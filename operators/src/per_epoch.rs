@@ -109,7 +109,12 @@ pub struct Emit<'a, R> {
     hand_on: &'a mut dyn FnMut(&mut Vec<Update<R>>),
 }
 
-impl<R> Emit<'_, R> {
+impl<'a, R> Emit<'a, R> {
+    /// What is emitted goes to `hand_on`, which takes out what it was given.
+    pub(crate) fn new(tick: u64, hand_on: &'a mut dyn FnMut(&mut Vec<Update<R>>)) -> Self {
+        Self { tick, rows: Vec::new(), hand_on }
+    }
+
     /// The tick that is being worked on.
     #[must_use]
     pub const fn tick(&self) -> u64 {
@@ -134,7 +139,8 @@ impl<R> Emit<'_, R> {
         }
     }
 
-    fn flush(&mut self) {
+    /// Hands on what has been emitted so far.
+    pub(crate) fn flush(&mut self) {
         if !self.rows.is_empty() {
             (self.hand_on)(&mut self.rows);
             self.rows.clear();
@@ -169,7 +175,7 @@ where
             input.for_each(|capability, changes| stash.file_changes(&capability, changes));
             while let Some((tick, capability, changes)) = stash.complete(&[frontier]) {
                 let mut hand_on = |rows: &mut _| output.session(&capability).give_container(rows);
-                let mut emit = Emit { tick, rows: Vec::new(), hand_on: &mut hand_on };
+                let mut emit = Emit::new(tick, &mut hand_on);
                 logic(Changes::new(changes), &mut emit);
                 emit.flush();
             }
@@ -212,7 +218,7 @@ where
                 while let Some((tick, capability, changes)) = stash.complete(&[frontier, clock_frontier]) {
                     now = clocks.remove(&tick).unwrap_or(now);
                     let mut hand_on = |rows: &mut _| output.session(&capability).give_container(rows);
-                    let mut emit = Emit { tick, rows: Vec::new(), hand_on: &mut hand_on };
+                    let mut emit = Emit::new(tick, &mut hand_on);
                     logic(now, Changes::new(changes), &mut emit);
                     emit.flush();
                 }

@@ -4,7 +4,7 @@
 //!  events ─► ledger ─┬─ records, accounts, repositories, labels, quarantine, … ──────► store
 //!                    └─ visible ─┬─► (listings: stateless) backlinks, latest, … ─────► store
 //!                                ├─► search postings ────────────────────────────────► segments
-//!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, notifications ─► store
+//!  hydrated ─────────────────────┴─► (state) counts, nodes, rankings, clusters, … ────► store
 //! ```
 //!
 //! To add a view: one operator, its tables in `springline_model::table`, and a line here.
@@ -16,10 +16,14 @@ use crate::runtime::{
 use differential_dataflow::AsCollection;
 use springline_model::View;
 use springline_operators::{
-    Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, feedback_lists, feedback_sums, hot,
-    ledger, linkers, listings, notifications, rankings, search, totals,
+    ClustersConfig, Committed, HotConfig, RankingsConfig, backlink_counts, backlinks, clusters,
+    feedback_lists, feedback_sums, hot, ledger, linkers, listings, notifications, rankings, search, totals,
 };
-use std::{collections::BTreeSet, rc::Rc, sync::mpsc::Sender};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::mpsc::Sender,
+};
 use timely::{
     dataflow::{ProbeHandle, operators::Probe},
     worker::Worker,
@@ -34,29 +38,36 @@ pub enum Purpose {
     Recompute,
 }
 
-/// How things are ranked.
-#[derive(Clone, Copy, Debug)]
-pub struct Rankings {
-    /// Nodes.
+/// What the views are made by.
+#[derive(Clone, Debug)]
+pub struct Definitions {
+    /// How nodes are ranked.
     pub nodes: RankingsConfig,
-    /// Records of repositories.
+    /// How records of repositories are ranked.
     pub records: HotConfig,
+    /// What is clustered.
+    pub clusters: ClustersConfig,
+    /// Views that are not computed.
+    pub off: BTreeSet<View>,
 }
 
-/// Which views are computed, and how.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// How things are ranked.
-    pub rankings: Rankings,
-    /// What is not computed.
-    pub off: BTreeSet<View>,
+impl Definitions {
+    /// By the name of a view what it depends on beside the records, as a text: rows made by another one have to be
+    /// made anew.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let Self { nodes, records, clusters, off: _ } = self;
+        let views =
+            [(View::Rankings, format!("{nodes:?} {records:?}")), (View::Clusters, format!("{clusters:?}"))];
+        views.into_iter().map(|(view, settings)| (view.name().to_owned(), settings)).collect()
+    }
 }
 
 /// Builds the dataflow on a worker. The probe passes a tick when all its rows are on their way to the committer.
 pub fn build(
     worker: &mut Worker,
     purpose: Purpose,
-    plan: &Plan,
+    definitions: &Definitions,
     committed: Rc<dyn Committed>,
     reports: &Sender<Report>,
 ) -> (Feeder, ProbeHandle<u64>) {
@@ -77,7 +88,7 @@ pub fn build(
             };
         }
         collect::ledger(ledger.rows, reports.clone()).probe_with(&probe);
-        let is_on = |view| !plan.off.contains(&view);
+        let is_on = |view| !definitions.off.contains(&view);
         if is_on(View::Backlinks) {
             collect!(backlinks(listed.clone()));
             collect!(linkers(listed.clone()));
@@ -98,8 +109,8 @@ pub fn build(
             collect!(totals.author_kinds);
         }
         if is_on(View::Rankings) {
-            collect!(rankings(all.clone(), feed.clock.clone(), plan.rankings.nodes));
-            collect!(hot(all.clone(), feed.clock, plan.rankings.records));
+            collect!(rankings(all.clone(), feed.clock.clone(), definitions.nodes));
+            collect!(hot(all.clone(), feed.clock.clone(), definitions.records));
         }
         if is_on(View::Feedback) {
             let lists = feedback_lists(listed.clone());
@@ -108,6 +119,15 @@ pub fn build(
             let sums = feedback_sums(all.clone());
             collect!(sums.totals);
             collect!(sums.days);
+        }
+        if is_on(View::Clusters) {
+            let clusters = clusters(all.clone(), feed.clock, &definitions.clusters);
+            collect!(clusters.clusters);
+            collect!(clusters.ranks);
+            collect!(clusters.members);
+            collect!(clusters.texts);
+            collect!(clusters.items);
+            collect!(clusters.names);
         }
         if is_on(View::Notifications) {
             collect!(notifications(all));

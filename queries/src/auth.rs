@@ -12,7 +12,8 @@
 //! A job's own token (`job_…`) opens that one route and nothing else; whose it is only the views know, so the route
 //! itself compares it ([`Principal::Job`]).
 //!
-//! A read is a GET, HEAD or OPTIONS; everything else writes. The token comes as `Authorization: Bearer …`; for
+//! A read is a GET, HEAD or OPTIONS, or a question whose text would not fit into a URL; everything else writes. The
+//! token comes as `Authorization: Bearer …`; for
 //! reads also as the password of HTTP Basic, so that a browser can ask for it. The `Host` is checked on loopback
 //! addresses because a web page from elsewhere can make a browser ask us under its own name (DNS rebinding), and
 //! `Basic` does not open writes because browsers send it along with requests that a foreign page makes.
@@ -41,6 +42,8 @@ const HOOKS: &str = "/v1/hooks/";
 const JOBS: &str = "/v1/jobs/";
 /// What the tokens of jobs begin with.
 const JOB_TOKEN: &str = "job_";
+/// Routes that are asked by POST and change nothing.
+const QUESTIONS: [&str; 1] = ["/v1/similar"];
 
 /// Who asks. Handlers find it in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,7 @@ impl Access {
             Method::POST if path.starts_with(HOOKS) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
             Method::PATCH if path.starts_with(JOBS) => Self::Report,
+            Method::POST if QUESTIONS.contains(&path) => Self::Read,
             _ => Self::Write,
         }
     }
@@ -298,6 +302,9 @@ mod tests {
             (&local, "GET", "/v1/latest", &[(host, "evil.example")], forbidden),
             (&local, "GET", "/v1/latest", &[(host, "evil.example"), (auth, &bearer)], operator),
             (&local, "GET", "/livez", &[(host, "evil.example")], reader),
+            (&local, "POST", "/v1/similar", &[(host, "localhost")], reader),
+            (&local, "POST", "/v1/similar", &[(host, "evil.example")], forbidden),
+            (&open, "POST", "/v1/similar", &[], unauthorized),
             (&local, "POST", "/livez", &[], unauthorized),
             (&local, "POST", "/v1/x", &[(host, "localhost")], unauthorized),
             (&open, "POST", "/v1/hooks/github/x", &[], reader),

@@ -144,6 +144,10 @@ pub enum Listing {
     Subreddits = 71,
     /// Jobs.
     Jobs = 40,
+    /// Clusters of a space.
+    Clusters = 75,
+    /// Items of a cluster.
+    ClusterItems = 76,
 }
 
 impl Listing {

@@ -27,7 +27,8 @@ fn workers_engines_and_rebuilds_give_the_same_views() {
     let dir = TempDir::new().unwrap();
     let garden = Garden::new(&dir.path().join("agora"));
     tree(&garden);
-    let new = |name: &str| Springline::new(&dir.path().join(name));
+    let notes = |springline: Springline| springline.with("clusters.spaces.notes.kinds", "[\"note\"]");
+    let new = |name: &str| notes(Springline::new(&dir.path().join(name)));
     let one = new("one");
     one.index(garden.path());
     let expected = fingerprints(&one);
@@ -55,7 +56,8 @@ fn exports_are_whole_and_read_by_others() {
     let dir = TempDir::new().unwrap();
     let garden = Garden::new(&dir.path().join("agora"));
     tree(&garden);
-    let springline = Springline::new(&dir.path().join("data"));
+    let springline =
+        Springline::new(&dir.path().join("data")).with("clusters.spaces.notes.kinds", "[\"note\"]");
     garden.write("garden/user0/gone.md", "a wombat was here\n");
     springline.index(garden.path());
     garden.delete("garden/user0/gone.md");
@@ -87,4 +89,22 @@ assert polars.read_parquet(f'{out}/records/**/*.parquet').height == 164
 assert dataset.dataset(f'{out}/records', partitioning='hive').count_rows() == 164
 ";
     let _ = python(script, &[&out]);
+}
+
+#[test]
+fn other_settings_make_other_rows() {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    tree(&garden);
+    let new = |name: &str| Springline::new(&dir.path().join(name));
+    let spaces = |springline: Springline| springline.with("clusters.spaces.notes.kinds", "[\"note\"]");
+    new("changed").index(garden.path());
+    // The space is new, its records are not; then one of them changes.
+    garden.write("garden/user0/note 1.md", "said anew\n");
+    let changed = spaces(new("changed"));
+    changed.index(garden.path());
+    let afresh = spaces(new("afresh"));
+    afresh.index(garden.path());
+    assert_eq!(fingerprints(&changed), fingerprints(&afresh));
+    assert!(changed.run(&["views", "verify"]).contains("clusters"));
 }

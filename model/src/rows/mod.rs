@@ -6,6 +6,7 @@
 
 mod backlink;
 mod catalog;
+mod cluster;
 mod collection;
 mod feedback;
 mod job;
@@ -18,6 +19,10 @@ mod top;
 pub use backlink::{BacklinkCountRow, BacklinkRow, LinkerRow};
 pub use catalog::{
     AuthorNoteRow, AuthorRow, JournalRow, LatestRow, NodeRow, NoteMeta, SourceRow, SubnodeRow,
+};
+pub use cluster::{
+    ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
+    ClusterRankRow, ClusterRow, ClusterTextRow,
 };
 pub use collection::{AuthorKindRow, CollectionDayRow, CollectionRow};
 pub use feedback::{

@@ -53,6 +53,28 @@ proptest! {
         });
         round_trip(&TopRow { order: Order::Trending, score: number, node: node.clone() });
         round_trip(&AccountRow { authority: uri.clone(), rev: Rev(number), status: AccountStatus::Hidden });
+        let (space, id) = (Space::new(text.as_str()), ClusterId::of(&uri));
+        let (name, text_id) = (ClusterId::new(text.as_str()), TextId(u128::from(number) << 32));
+        let facts = ClusterFacts {
+            items: number, texts: 1, representative: uri.clone(), title: text.clone(), summary: text.clone(),
+            keywords: vec![text.clone()], sources: vec![(text.clone(), number)], first_seen: at, last_seen: at,
+            growth: [number, 2, 3], trend: number,
+        };
+        round_trip(&ClusterRow { space: space.clone(), level: ClusterLevel::Duplicates, id: name.clone(), facts });
+        round_trip(&ClusterRankRow {
+            space: space.clone(), level: ClusterLevel::Cluster, order: ClusterOrder::Growth, score: number, id: id.clone(),
+        });
+        round_trip(&ClusterMemberRow {
+            space: space.clone(), cluster: id.clone(), duplicates: name.clone(), text: text_id,
+        });
+        round_trip(&ClusterTextRow {
+            space: space.clone(), text: text_id, cluster: name, duplicates: id.clone(),
+            vector: crate::text::Sparse::unit(vec![(ordinal, 2), (ordinal.wrapping_add(1), 1)]),
+        });
+        round_trip(&ClusterItemRow {
+            space: space.clone(), text: text_id, at, uri: uri.clone(), source: text.clone(), title: text.clone(),
+        });
+        round_trip(&ClusterNameRow { id, space, uri: uri.clone(), text: text_id });
         let mut terms = TermsBuilder::new();
         terms.push(text.as_bytes(), 1, 2, [3, 4, ordinal.max(4)]);
         terms.push(format!("{text}~").as_bytes(), 0, 0, []);

@@ -41,6 +41,8 @@ pub mod display;
 mod fold;
 mod interner;
 mod language;
+mod lexical;
+pub mod sparse;
 mod stem;
 pub mod term;
 pub mod varint;
@@ -48,6 +50,8 @@ mod words;
 
 pub use analyzer::Analyzer;
 pub use language::Lang;
+pub use lexical::Lexical;
+pub use sparse::Sparse;
 pub use stem::{stem, stem_languages};
 pub use words::{Segmenter, Shape, Word};
 

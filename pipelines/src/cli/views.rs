@@ -66,7 +66,7 @@ fn list(views: &Views) {
 }
 
 fn recomputed(views: &Views, config: &Config) -> anyhow::Result<Recomputed> {
-    Ok(recompute(&views.reader(), config.runtime.workers, config.plan())?)
+    Ok(recompute(&views.reader(), config.runtime.workers, config.definitions())?)
 }
 
 fn verify(views: &Views, config: &Config) -> anyhow::Result<ExitCode> {

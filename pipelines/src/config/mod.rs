@@ -17,12 +17,12 @@ use crate::{
     agents::AgentConfig,
     embedding::EmbeddingConfig,
     runtime::{journal::JournalOptions, sealer::Bounds},
-    views::{Plan, Rankings},
+    views::Definitions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::View;
-use springline_operators::{HotConfig, RankingsConfig};
+use springline_operators::{ClustersConfig, HotConfig, RankingsConfig, Representation};
 use springline_queries::ServerConfig;
 use springline_sinks::StoreConfig;
 use springline_sources::{SourceConfig, atproto::identity::IdentityConfig, feedback::FeedbackConfig};
@@ -64,6 +64,8 @@ pub struct Config {
     pub embedding: EmbeddingConfig,
     /// Which views are kept.
     pub views: ViewsConfig,
+    /// What says the same.
+    pub clusters: ClustersSection,
     /// What is written to standard error.
     pub log: LogConfig,
 }
@@ -85,16 +87,9 @@ impl Default for Config {
             rankings: RankingsSection::default(),
             embedding: EmbeddingConfig::default(),
             views: ViewsConfig::default(),
+            clusters: ClustersSection::default(),
             log: LogConfig::default(),
         }
-    }
-}
-
-impl Config {
-    /// Which views are computed, and how.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        Plan { rankings: self.rankings.operator(), off: self.views.off.clone() }
     }
 }
 
@@ -102,8 +97,8 @@ impl Config {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ViewsConfig {
-    /// Views that are neither computed nor served: `backlinks`, `search`, `rankings`, `catalog`, `notifications`. One
-    /// that is switched on again is computed from the records at the start.
+    /// Views that are neither computed nor served: `backlinks`, `search`, `rankings`, `catalog`, `feedback`,
+    /// `clusters`, `notifications`. One that is switched on again is computed from the records at the start.
     #[schemars(with = "Vec<String>")]
     pub off: BTreeSet<View>,
 }
@@ -249,19 +244,66 @@ impl Default for RankingsSection {
     }
 }
 
-impl RankingsSection {
-    /// What the operator needs to know.
+/// Clusters of records that say the same. Feedback is clustered by project, without being asked.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClustersSection {
+    /// What else is clustered, by a name of your choice: `[clusters.spaces.notes]`. A space of a project's name takes
+    /// the project in. After a change the view is computed anew at the next start.
+    pub spaces: BTreeMap<String, SpaceSection>,
+    /// What texts are compared by.
+    pub embedding: Embedding,
+    /// An item counts half as much for a cluster's growth after this time.
+    #[schemars(range(min = 1))]
+    pub half_life_hours: u32,
+}
+
+impl Default for ClustersSection {
+    fn default() -> Self {
+        Self { spaces: BTreeMap::new(), embedding: Embedding::Lexical, half_life_hours: 24 }
+    }
+}
+
+/// What is clustered together.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpaceSection {
+    /// Kinds of records: `note`, `app.bsky.feed.post`; `app.bsky.*` is all that begin so.
+    pub kinds: Vec<String>,
+}
+
+/// What texts are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Embedding {
+    /// Their words.
+    Lexical,
+}
+
+impl Config {
+    /// What the operators need to know.
     #[must_use]
-    pub fn operator(&self) -> Rankings {
+    pub fn definitions(&self) -> Definitions {
         let millis = |hours: u32| u64::from(hours.max(1)) * 3_600_000;
-        let top = self.top.max(1);
+        let Self { rankings, clusters, .. } = self;
+        let top = rankings.top.max(1);
         let nodes = RankingsConfig {
             top,
-            half_life_ms: millis(self.half_life_hours),
-            walkers: self.walkers.max(1),
+            half_life_ms: millis(rankings.half_life_hours),
+            walkers: rankings.walkers.max(1),
             ..RankingsConfig::default()
         };
-        Rankings { nodes, records: HotConfig { top, half_life_ms: millis(self.hot_half_life_hours) } }
+        let spaces = clusters.spaces.iter().map(|(name, space)| (name.clone(), space.kinds.clone()));
+        let representation = match clusters.embedding {
+            Embedding::Lexical => Representation::Lexical,
+        };
+        let half_life_ms = millis(clusters.half_life_hours);
+        Definitions {
+            nodes,
+            records: HotConfig { top, half_life_ms: millis(rankings.hot_half_life_hours) },
+            clusters: ClustersConfig { spaces: spaces.collect(), representation, half_life_ms },
+            off: self.views.off.clone(),
+        }
     }
 }
 

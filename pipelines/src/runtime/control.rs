@@ -13,8 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
 use springline_model::{
-    Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, Project, SourceId, Timestamp,
-    Uri,
+    Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, Project, SourceId, Timestamp, Uri,
     job::{Act, JobDeed},
 };
 use springline_queries::control::{

@@ -9,7 +9,7 @@ use super::{
     lookup,
     workers::{Workers, WorkersFailed},
 };
-use crate::views::{Plan, Purpose};
+use crate::views::{Definitions, Purpose};
 use springline_model::{Table, View, rows::PostingsRow};
 use springline_operators::{Committed, LookupError, Visible};
 use springline_sinks::views::{Change, ReadError, Reader};
@@ -84,11 +84,15 @@ impl Committed for Nothing {
 ///
 /// # Errors
 /// The store does not decode or the dataflow fails.
-pub fn recompute(reader: &Reader, workers: usize, plan: Plan) -> Result<Recomputed, RecomputeError> {
+pub fn recompute(
+    reader: &Reader,
+    workers: usize,
+    definitions: Definitions,
+) -> Result<Recomputed, RecomputeError> {
     let clock = reader.clock();
     let (reports, inbox) = mpsc::channel();
     let nothing = Arc::new(|| Rc::new(Nothing) as Rc<dyn Committed>);
-    let mut workers = Workers::start(workers, Purpose::Recompute, plan, nothing, reports)?;
+    let mut workers = Workers::start(workers, Purpose::Recompute, definitions, nothing, reports)?;
     let gather = std::thread::spawn(move || gather(&inbox));
     let mut fed = Ok(0);
     lookup::visible(reader, CHUNK, &mut |rows| {

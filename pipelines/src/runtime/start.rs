@@ -460,15 +460,21 @@ impl Boot {
         Ok((workers, journal))
     }
 
-    /// Recomputes the views that another version of the program has written.
+    /// Recomputes the views that another version of the program, or the same with other settings, has written.
     fn correct(&self) -> Result<(), RuntimeError> {
         let reader = self.views.reader();
-        let stale: Vec<View> = View::ALL
-            .iter()
-            .copied()
-            .filter(|view| *view != View::Ledger && !self.config.views.off.contains(view))
-            .filter(|view| self.views.status(*view).version != Some(view.version()))
-            .collect();
+        let settings = self.config.definitions().settings();
+        let written: BTreeMap<String, String> = self
+            .views
+            .settings()?
+            .and_then(|settings| serde_json::from_str(&settings).ok())
+            .unwrap_or_default();
+        let is_stale = |view: View| {
+            let other_version = self.views.status(view).version != Some(view.version());
+            let is_kept = view != View::Ledger && !self.config.views.off.contains(&view);
+            is_kept && (other_version || settings.get(view.name()) != written.get(view.name()))
+        };
+        let stale: Vec<View> = View::ALL.iter().copied().filter(|view| is_stale(*view)).collect();
         if stale.is_empty() {
             return Ok(());
         }
@@ -476,16 +482,17 @@ impl Boot {
             for view in stale {
                 self.views.reconcile(view, BTreeMap::new(), Vec::new())?;
             }
-            return Ok(());
+            return Ok(self.views.keep_settings(&serde_json::json!(settings).to_string())?);
         }
         let started = Instant::now();
-        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.plan())?;
+        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.definitions())?;
         for view in stale {
             let rows = computed.of(view);
             let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
             let corrections = self.views.reconcile(view, rows, postings)?;
             tracing::info!(view = view.name(), ?corrections, "view computed anew");
         }
+        self.views.keep_settings(&serde_json::json!(settings).to_string())?;
         tracing::info!(elapsed = ?started.elapsed(), "views corrected");
         Ok(())
     }
@@ -498,7 +505,7 @@ impl Boot {
         Ok(Workers::start(
             self.config.runtime.workers,
             Purpose::Live,
-            self.config.plan(),
+            self.config.definitions(),
             committed,
             self.reports.clone(),
         )?)

@@ -4,7 +4,7 @@ use super::{
     collect::Report,
     feed::{Feeder, Tick, WorkerGone},
 };
-use crate::views::{self, Plan, Purpose};
+use crate::views::{self, Definitions, Purpose};
 use springline_model::{Event, Timestamp, UriId};
 use springline_operators::{Committed, Visible};
 use std::{
@@ -43,7 +43,7 @@ impl Workers {
     pub fn start(
         count: usize,
         purpose: Purpose,
-        plan: Plan,
+        definitions: Definitions,
         committed: CommittedFactory,
         reports: mpsc::Sender<Report>,
     ) -> Result<Self, WorkersFailed> {
@@ -58,7 +58,7 @@ impl Workers {
                 Ok(shared) => shared.clone(),
                 Err(poisoned) => poisoned.into_inner().clone(),
             };
-            let (feeder, probe) = views::build(worker, purpose, &plan, committed(), &reports);
+            let (feeder, probe) = views::build(worker, purpose, &definitions, committed(), &reports);
             let _ = feeders.send((worker.index(), feeder));
             drop(feeders);
             let mut done = 0;

@@ -6,6 +6,7 @@ pub mod agents;
 pub mod authors;
 pub mod backfill;
 pub mod backlinks;
+pub mod clusters;
 pub mod collections;
 pub mod counts;
 pub mod epochs;
@@ -59,6 +60,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     threads::routes(routes);
     feeds::routes(routes);
     collections::routes(routes);
+    clusters::routes(routes);
     repos::routes(routes);
     sources::routes(routes);
     backfill::routes(routes);

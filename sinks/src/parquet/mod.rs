@@ -13,6 +13,7 @@
 //! for each open partition.
 
 mod cells;
+mod clusters;
 mod export;
 mod feedback;
 mod jobs;

@@ -250,6 +250,23 @@ impl Views {
         self.commit(state, Vec::new(), None)
     }
 
+    /// The settings that the stored rows were made by, as they were kept; none if they never were.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn settings(&self) -> Result<Option<String>, ViewsError> {
+        state::load_settings(self.0.shared.blocks.store())
+    }
+
+    /// Keeps the settings that the stored rows are made by from now on.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn keep_settings(&self, settings: &str) -> Result<(), ViewsError> {
+        let _writer = self.0.writer.lock();
+        Ok(self.0.shared.blocks.commit(vec![state::write_settings(settings)])?)
+    }
+
     /// The fingerprint of the rows that are stored, computed anew. Nothing is applied meanwhile.
     ///
     /// # Errors

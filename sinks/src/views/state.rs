@@ -18,6 +18,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 const STATE: &[u8] = b"\0state";
 const POSITION: &[u8] = b"\0position";
+const SETTINGS: &[u8] = b"\0settings";
 
 /// All but the positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,6 +127,17 @@ impl State {
     }
 }
 
+/// The write that keeps the settings that views were made by.
+pub(super) fn write_settings(settings: &str) -> Write {
+    Write::Put(SETTINGS.to_vec(), settings.as_bytes().to_vec())
+}
+
+/// Reads them back.
+pub(super) fn load_settings(store: &dyn Store) -> Result<Option<String>, ViewsError> {
+    let damaged = |_| ViewsError::State("the settings are not UTF-8");
+    store.get(SETTINGS)?.map(|settings| String::from_utf8(settings).map_err(damaged)).transpose()
+}
+
 /// The write that keeps a partition's position.
 pub(super) fn write_position(partition: &Partition, position: &Position) -> Write {
     let mut key = KeyWriter::new();
@@ -174,8 +186,11 @@ mod tests {
         let positions = BTreeMap::from(positions);
         let mut writes: Vec<Write> = positions.iter().map(|(name, at)| write_position(name, at)).collect();
         writes.push(state.write().unwrap());
+        assert_eq!(load_settings(&*store).unwrap(), None);
+        writes.push(write_settings("{}"));
         store.commit(writes).unwrap();
         assert_eq!(State::load(&*store).unwrap(), state);
         assert_eq!(load_positions(&*store).unwrap(), positions);
+        assert_eq!(load_settings(&*store).unwrap().as_deref(), Some("{}"));
     }
 }

@@ -1,5 +1,6 @@
 //! A server with a small world behind it.
 
+mod clusters;
 pub(crate) mod network;
 mod world;
 mod written;

@@ -1,6 +1,9 @@
 //! Records, and the rows that the views would hold of them, made naively.
 
-use super::network::{self, Network};
+use super::{
+    clusters,
+    network::{self, Network},
+};
 use parking_lot::Mutex;
 use springline_model::{
     AccountStatus, Context, Epoch, EpochCommit, Link, LinkPath, NodeName, Quarantined, Record, Rev, Row,
@@ -31,6 +34,7 @@ pub(crate) struct State {
     pub(crate) notifications: Vec<NotificationRow>,
     pub(crate) top: Vec<TopRow>,
     pub(crate) network: Network,
+    pub(crate) clusters: Vec<Vec<Record>>,
 }
 
 impl State {
@@ -211,6 +215,7 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
     state.quarantine.iter().for_each(|piece| rows.add(&QuarantineRow(piece.clone())));
     state.notifications.iter().for_each(|row| rows.add(row));
     state.top.iter().for_each(|row| rows.add(row));
+    state.clusters.iter().for_each(|members| clusters::rows(&mut rows, members));
     let mut nodes: BTreeMap<NodeName, [Vec<Uri>; 2]> = BTreeMap::new();
     let mut groups: BTreeMap<(Uri, String, LinkPath), Vec<(Uri, Uri)>> = BTreeMap::new();
     let mut authors: BTreeMap<Uri, AuthorRow> = BTreeMap::new();

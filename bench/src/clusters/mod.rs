@@ -1,0 +1,53 @@
+//! The clusters view: how good, and how fast.
+//!
+//! ```text
+//!  labelled texts ─► the operator ─► partition ─► ARI, NMI, pairwise F1, B-cubed     --quality
+//!  bug reports with known duplicates ─► similarity ─► recall in the first ten
+//!  10,000 and 100,000 texts ─► the operator, one by one ─► inserts, edits, deletes: rate, p50, p99, rows, bytes
+//! ```
+//!
+//! One configuration for all. The texts lie under `SPRINGLINE_TEST_DATA`.
+
+mod data;
+mod quality;
+mod scores;
+mod speed;
+
+use anyhow::Context;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `clusters`.
+#[derive(Debug, Args)]
+pub(crate) struct ClustersArgs {
+    /// Measure the quality only
+    #[arg(long)]
+    quality: bool,
+    /// How many items are there when inserts, edits and deletes are timed; may be given several times
+    #[arg(long, default_values_t = [10_000, 100_000])]
+    items: Vec<usize>,
+    /// How many of each are timed
+    #[arg(long, default_value_t = 1_000)]
+    timed: usize,
+    /// The folder with the recorded data
+    #[arg(long, env = "SPRINGLINE_TEST_DATA")]
+    data: Option<PathBuf>,
+}
+
+/// Measures.
+pub(crate) fn run(args: &ClustersArgs) -> anyhow::Result<()> {
+    let data = args.data.as_deref().context("the texts are under --data or SPRINGLINE_TEST_DATA")?;
+    let feedback = data.join("feedback");
+    if args.quality {
+        return quality::run(&feedback);
+    }
+    let texts = data::titles(&feedback)?;
+    println!(
+        "{:>8} {:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "items", "what", "per s", "p50 us", "p99 us", "max us", "rows", "moved"
+    );
+    for items in &args.items {
+        speed::run(&texts, *items, args.timed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Against what people said belongs together.
+
+use super::{
+    data::{self, Labelled},
+    scores::Scores,
+};
+use springline_model::text::{Lexical, Sparse};
+use springline_operators::{ClustersConfig, Direct};
+use std::{cmp::Reverse, collections::HashMap, path::Path, time::Instant};
+
+/// Measures and prints.
+pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
+    println!(
+        "{:<14} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}",
+        "", "texts", "ARI", "NMI", "pairs", "B3", "clusters", "s"
+    );
+    for Labelled { name, texts, labels } in data::labelled(dir)? {
+        let records: Vec<_> =
+            texts.iter().enumerate().map(|(number, text)| data::item(number, text)).collect();
+        let started = Instant::now();
+        let clusters = Direct::partition(ClustersConfig::default(), &records);
+        let elapsed = started.elapsed().as_secs_f64();
+        let mut numbers = HashMap::new();
+        // One without a cluster is one of its own.
+        let number = |(at, cluster): (usize, Option<_>)| {
+            let next = numbers.len();
+            *numbers.entry(cluster.map_or(Err(at), Ok)).or_insert(next)
+        };
+        let found: Vec<usize> = clusters.into_iter().enumerate().map(number).collect();
+        let Scores { ari, nmi, pairs, b_cubed, found } = Scores::of(&found, &labels);
+        println!(
+            "{name:<14} {:>7} {ari:>6.3} {nmi:>6.3} {pairs:>6.3} {b_cubed:>6.3} {found:>8} {elapsed:>6.1}",
+            texts.len()
+        );
+    }
+    let (reports, pairs) = data::reports(dir)?;
+    let mut lexical = Lexical::new();
+    let vectors: Vec<Sparse> =
+        reports.iter().map(|report| lexical.vector(&report.title, &report.text)).collect();
+    let place = |&(report, duplicate): &(usize, usize)| {
+        let others = (0..vectors.len()).filter(|other| *other != report);
+        let mut others: Vec<_> =
+            others.map(|other| (Reverse(vectors[report].dot(&vectors[other])), other)).collect();
+        others.sort_unstable();
+        others.iter().position(|(_, other)| *other == duplicate)
+    };
+    let places: Vec<usize> = pairs.iter().filter_map(place).collect();
+    let recall = |first: usize| {
+        places.iter().filter(|place| **place < first).count() as f64 / places.len().max(1) as f64
+    };
+    println!(
+        "duplicates among {} bug reports ({} directions): recall@1 {:.3}, @5 {:.3}, @10 {:.3}",
+        reports.len(),
+        pairs.len(),
+        recall(1),
+        recall(5),
+        recall(10)
+    );
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! One by one into a space that is full already.
+
+use super::data;
+use crate::measure;
+use springline_operators::{ClustersConfig, Direct, Moved, Visible};
+use std::time::{Duration, Instant};
+
+/// Items a tick while the space is filled.
+const BATCH: usize = 256;
+
+/// Measures and prints.
+pub(super) fn run(texts: &[String], items: usize, timed: usize) -> anyhow::Result<()> {
+    let mut direct = Direct::new(ClustersConfig::default());
+    let all: Vec<Visible> =
+        (0..items + timed).map(|number| data::item(number, &text(texts, number))).collect();
+    let (held, _) = measure::memory()?;
+    let started = Instant::now();
+    for batch in all[..items].chunks(BATCH) {
+        let batch: Vec<_> = batch.iter().map(|record| (record.clone(), 1)).collect();
+        direct.apply(&batch);
+    }
+    let elapsed = started.elapsed();
+    let bytes = measure::memory()?.0.saturating_sub(held) / items as u64;
+    let rate = items as f64 / elapsed.as_secs_f64();
+    println!("{items:>8} filled   {rate:>9.0}   in batches of {BATCH}; {bytes} bytes an item in memory");
+
+    let one = |direct: &mut Direct, changes: &[(Visible, isize)]| {
+        let started = Instant::now();
+        let moved = direct.apply(changes);
+        (started.elapsed(), moved)
+    };
+    let inserts = all[items..].iter().map(|record| one(&mut direct, &[(record.clone(), 1)]));
+    report(items, "insert", inserts.collect());
+    // Spread over the whole, the same in every run.
+    let chosen = |number: usize| number * 7_919 % items;
+    let edits = (0..timed).map(|number| {
+        let edited = data::item(chosen(number), &text(texts, items + timed + number));
+        one(&mut direct, &[(all[chosen(number)].clone(), -1), (edited, 1)])
+    });
+    report(items, "edit", edits.collect());
+    let deletes = (0..timed).map(|number| one(&mut direct, &[(all[chosen(timed + number)].clone(), -1)]));
+    report(items, "delete", deletes.collect());
+
+    let copies = (0..timed).map(|number| {
+        let copy = data::item(10 * (items + timed) + number, &text(texts, 0));
+        one(&mut direct, &[(copy, 1)])
+    });
+    report(items, "copy", copies.collect());
+    Ok(())
+}
+
+/// Each recorded text once; then halves of two, so that there are more.
+fn text(texts: &[String], number: usize) -> String {
+    // The texts are sorted: a step that has no factor in common with their number mixes them.
+    let at = |number: usize| &texts[number * 10_007 % texts.len()];
+    if number < texts.len() {
+        return at(number).clone();
+    }
+    let half = |text: &str, last: bool| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let middle = words.len().div_ceil(2);
+        if last { words[middle..].join(" ") } else { words[..middle].join(" ") }
+    };
+    let round = number / texts.len();
+    format!("{} {}", half(at(number), false), half(at(number + 31 * round), true))
+}
+
+fn report(items: usize, what: &str, measured: Vec<(Duration, Moved)>) {
+    let count = measured.len().max(1);
+    let mut times: Vec<Duration> = measured.iter().map(|(time, _)| *time).collect();
+    times.sort_unstable();
+    let total: Duration = times.iter().sum();
+    let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
+    let micros = |time: Option<&Duration>| time.map_or(0, Duration::as_micros);
+    let rows = measured.iter().map(|(_, moved)| moved.rows).sum::<usize>() as f64 / count as f64;
+    let texts = measured.iter().map(|(_, moved)| moved.texts).sum::<usize>() as f64 / count as f64;
+    println!(
+        "{items:>8} {what:<8} {:>9.0} {:>9} {:>9} {:>9} {rows:>9.1} {texts:>8.1}",
+        count as f64 / total.as_secs_f64(),
+        micros(at(50)),
+        micros(at(99)),
+        micros(times.last()),
+    );
+}

@@ -1,0 +1,308 @@
+//! Who says the same.
+//!
+//! ```text
+//!  name ─► item ─► text ─► cluster, duplicate set          what a record is in; what an old name stands for now
+//!  cluster ─► its texts ─► their items                     what is in a cluster
+//! ```
+//!
+//! A text stands for all items of a space with the same words. Only the rows of texts change when clusters do: however
+//! many say the same, moving them costs one row.
+
+use super::{Row, get, put};
+use crate::{
+    ClusterId, Space, Table, TextId, Timestamp, Uri, UriId,
+    key::{DecodeError, KeyReader, KeyWriter},
+    text::Sparse,
+};
+use serde::{Deserialize, Serialize};
+
+/// How much its members have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum ClusterLevel {
+    /// They are about the same.
+    Cluster = 1,
+    /// They say the same in nearly the same words. Part of a cluster; two items at least.
+    Duplicates = 2,
+}
+
+/// By what clusters are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ClusterOrder {
+    /// The number of items.
+    Size = 1,
+    /// Items, each worth half as much a half-life later.
+    Growth = 2,
+    /// The time of the newest item.
+    LastSeen = 3,
+}
+
+impl ClusterLevel {
+    /// Both, the wider first.
+    pub const ALL: &'static [Self] = &[Self::Cluster, Self::Duplicates];
+
+    /// The name that the API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Duplicates => "duplicates",
+        }
+    }
+
+    fn read(key: &mut KeyReader<'_>) -> Result<Self, DecodeError> {
+        let tag = key.byte()?;
+        Self::ALL.iter().copied().find(|level| *level as u8 == tag).ok_or(DecodeError::Unknown(tag))
+    }
+}
+
+impl ClusterOrder {
+    /// Every order.
+    pub const ALL: &'static [Self] = &[Self::Size, Self::Growth, Self::LastSeen];
+
+    /// The name that the API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Growth => "growth",
+            Self::LastSeen => "last_seen",
+        }
+    }
+
+    fn read(key: &mut KeyReader<'_>) -> Result<Self, DecodeError> {
+        let tag = key.byte()?;
+        Self::ALL.iter().copied().find(|order| *order as u8 == tag).ok_or(DecodeError::Unknown(tag))
+    }
+}
+
+/// `clusters`: what is known of a cluster. Key: (space, level, name).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterRow {
+    /// Where.
+    pub space: Space,
+    /// A cluster, or a duplicate set.
+    pub level: ClusterLevel,
+    /// The name of its oldest member.
+    pub id: ClusterId,
+    /// Its facts.
+    pub facts: ClusterFacts,
+}
+
+/// What is known of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// Its items.
+    pub items: u64,
+    /// Its distinct texts.
+    pub texts: u64,
+    /// The item that stands for it: the oldest of the text in its middle.
+    pub representative: Uri,
+    /// That item's title, at most 80 bytes.
+    pub title: String,
+    /// The beginning of its text, at most 300 bytes.
+    pub summary: String,
+    /// Words of both that the cluster's texts share most.
+    pub keywords: Vec<String>,
+    /// Where its items come from, with their number: the eight most common sources.
+    pub sources: Vec<(String, u64)>,
+    /// The time of its oldest item.
+    pub first_seen: Timestamp,
+    /// The time of its newest item.
+    pub last_seen: Timestamp,
+    /// Items of the last hour, the last 24 hours and the last 7 days, by the epoch's clock.
+    pub growth: [u64; 3],
+    /// Its score by [`ClusterOrder::Growth`], against the landmark of the epoch's clock.
+    pub trend: u64,
+}
+
+impl Row for ClusterRow {
+    const TABLE: Table = Table::Clusters;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).byte(self.level as u8).text(self.id.as_str());
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&self.facts, value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let space = Space::new(key.text()?);
+        let level = ClusterLevel::read(&mut key)?;
+        Ok(Self { space, level, id: ClusterId::new(key.text()?), facts: get(Self::TABLE, value)? })
+    }
+}
+
+/// `cluster_ranks`: the clusters of a space in order. Key: (space, level, order, score descending, name).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterRankRow {
+    /// Where.
+    pub space: Space,
+    /// Clusters, or duplicate sets.
+    pub level: ClusterLevel,
+    /// By what.
+    pub order: ClusterOrder,
+    /// How much.
+    pub score: u64,
+    /// Which.
+    pub id: ClusterId,
+}
+
+impl Row for ClusterRankRow {
+    const TABLE: Table = Table::ClusterRanks;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).byte(self.level as u8).byte(self.order as u8);
+        key.descending(self.score).text(self.id.as_str());
+    }
+
+    fn value(&self, _value: &mut Vec<u8>) {}
+
+    fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let space = Space::new(key.text()?);
+        let (level, order) = (ClusterLevel::read(&mut key)?, ClusterOrder::read(&mut key)?);
+        Ok(Self { space, level, order, score: key.descending()?, id: ClusterId::new(key.text()?) })
+    }
+}
+
+/// `cluster_members`: the texts of a cluster. Key: (space, cluster, duplicate set, text). All in the key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterMemberRow {
+    /// Where.
+    pub space: Space,
+    /// In which cluster.
+    pub cluster: ClusterId,
+    /// In which duplicate set; it may be the only text of it.
+    pub duplicates: ClusterId,
+    /// Which text.
+    pub text: TextId,
+}
+
+impl Row for ClusterMemberRow {
+    const TABLE: Table = Table::ClusterMembers;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).text(self.cluster.as_str()).text(self.duplicates.as_str());
+        key.id(UriId(self.text.0));
+    }
+
+    fn value(&self, _value: &mut Vec<u8>) {}
+
+    fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let space = Space::new(key.text()?);
+        let (cluster, duplicates) = (ClusterId::new(key.text()?), ClusterId::new(key.text()?));
+        Ok(Self { space, cluster, duplicates, text: TextId(key.id()?.0) })
+    }
+}
+
+/// `cluster_texts`: where a text is. Key: (space, text).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterTextRow {
+    /// Where.
+    pub space: Space,
+    /// Which text.
+    pub text: TextId,
+    /// In which cluster.
+    pub cluster: ClusterId,
+    /// In which duplicate set.
+    pub duplicates: ClusterId,
+    /// Its vector: what a text that somebody asks about is compared with.
+    pub vector: Sparse,
+}
+
+impl Row for ClusterTextRow {
+    const TABLE: Table = Table::ClusterTexts;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).id(UriId(self.text.0));
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&(self.cluster.as_str(), self.duplicates.as_str(), &self.vector), value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let space = Space::new(key.text()?);
+        let (cluster, duplicates, vector) = get(Self::TABLE, value)?;
+        Ok(Self { space, text: TextId(key.id()?.0), cluster, duplicates, vector })
+    }
+}
+
+/// `cluster_items`: the items of a text, the oldest first. Key: (space, text, at, URI).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterItemRow {
+    /// Where.
+    pub space: Space,
+    /// Which text.
+    pub text: TextId,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Which item.
+    pub uri: Uri,
+    /// Who told.
+    pub source: String,
+    /// Its title, at most 80 bytes.
+    pub title: String,
+}
+
+impl Row for ClusterItemRow {
+    const TABLE: Table = Table::ClusterItems;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).id(UriId(self.text.0));
+        key.u64(self.at.0.cast_unsigned() ^ (1 << 63)).text(self.uri.as_str());
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&(&self.source, &self.title), value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let (space, text) = (Space::new(key.text()?), TextId(key.id()?.0));
+        let at = Timestamp((key.u64()? ^ (1 << 63)).cast_signed());
+        let (source, title) = get(Self::TABLE, value)?;
+        Ok(Self { space, text, at, uri: key.text()?.into(), source, title })
+    }
+}
+
+/// `cluster_names`: the item that a name stands for, by [`ClusterId::of`]; in each space that it is in. Key: (name,
+/// space).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterNameRow {
+    /// Which name.
+    pub id: ClusterId,
+    /// Where.
+    pub space: Space,
+    /// Which item.
+    pub uri: Uri,
+    /// Its text.
+    pub text: TextId,
+}
+
+impl Row for ClusterNameRow {
+    const TABLE: Table = Table::ClusterNames;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.id.as_str()).text(self.space.as_str());
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&(&self.uri, self.text), value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let (id, space) = (ClusterId::new(key.text()?), Space::new(key.text()?));
+        let (uri, text) = get(Self::TABLE, value)?;
+        Ok(Self { id, space, uri, text })
+    }
+}

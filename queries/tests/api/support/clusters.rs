@@ -1,0 +1,85 @@
+//! Rows of clusters, made by hand: who is together is said by the test.
+
+use super::world::Rows;
+use springline_model::{
+    ClusterId, Record, Space, TextId,
+    rows::{
+        ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
+        ClusterRankRow, ClusterRow, ClusterTextRow,
+    },
+    text::Lexical,
+};
+use std::collections::BTreeMap;
+
+/// The space that they are in.
+pub(crate) const SPACE: &str = "notes";
+
+/// Adds the rows of a cluster. Records with the same words are a duplicate set.
+pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
+    let space = Space::new(SPACE);
+    let mut lexical = Lexical::new();
+    let mut members: Vec<&Record> = members.iter().collect();
+    members.sort_by_key(|record| (record.at, record.uri.id()));
+    let mut texts: BTreeMap<TextId, Vec<&Record>> = BTreeMap::new();
+    for record in &members {
+        texts.entry(lexical.vector(&record.title, &record.text).id()).or_default().push(record);
+    }
+    let id = ClusterId::of(&members[0].uri);
+    group(rows, ClusterLevel::Cluster, &members, texts.len());
+    for (text, items) in texts {
+        let set = ClusterId::of(&items[0].uri);
+        if items.len() > 1 {
+            group(rows, ClusterLevel::Duplicates, &items, 1);
+        }
+        let vector = lexical.vector(&items[0].title, &items[0].text);
+        rows.add(&ClusterMemberRow {
+            space: space.clone(),
+            cluster: id.clone(),
+            duplicates: set.clone(),
+            text,
+        });
+        rows.add(&ClusterTextRow {
+            space: space.clone(),
+            text,
+            cluster: id.clone(),
+            duplicates: set,
+            vector,
+        });
+        for item in items {
+            let (uri, source) = (item.uri.clone(), "gardens".to_owned());
+            let name =
+                ClusterNameRow { id: ClusterId::of(&uri), space: space.clone(), uri: uri.clone(), text };
+            rows.add(&name);
+            let title = item.title.clone();
+            rows.add(&ClusterItemRow { space: space.clone(), text, at: item.at, uri, source, title });
+        }
+    }
+}
+
+fn group(rows: &mut Rows, level: ClusterLevel, members: &[&Record], texts: usize) {
+    let (first, last) = (members[0], members[members.len() - 1]);
+    let id = ClusterId::of(&first.uri);
+    for order in ClusterOrder::ALL {
+        let score = match order {
+            ClusterOrder::Size => members.len() as u64,
+            ClusterOrder::Growth => 1,
+            ClusterOrder::LastSeen => last.at.0.cast_unsigned() ^ (1 << 63),
+        };
+        let (space, id) = (Space::new(SPACE), id.clone());
+        rows.add(&ClusterRankRow { space, level, order: *order, score, id });
+    }
+    let facts = ClusterFacts {
+        items: members.len() as u64,
+        texts: texts as u64,
+        representative: first.uri.clone(),
+        title: first.title.clone(),
+        summary: first.text.clone(),
+        keywords: vec!["word".into()],
+        sources: vec![("gardens".into(), members.len() as u64)],
+        first_seen: first.at,
+        last_seen: last.at,
+        growth: [0, 1, 2],
+        trend: 3,
+    };
+    rows.add(&ClusterRow { space: Space::new(SPACE), level, id, facts });
+}
