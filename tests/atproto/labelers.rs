@@ -52,6 +52,7 @@ fn what_a_labeler_takes_down_is_hidden_until_it_takes_that_back() {
     });
     shows(&server, &[2, 3]);
     server.kill();
+    drop(server); // waits until it is gone
 
     // Said while nobody listens.
     say(3, &[Says::of(account.did(), "!takedown", 13)]);

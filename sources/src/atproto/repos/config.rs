@@ -23,6 +23,9 @@ pub struct BackfillConfig {
     pub max_bytes: u64,
     /// How much is verified: the blocks' hashes always, the signature with `full`.
     pub verification: Verification,
+    /// Ask for what has changed since the last version that is here, where the rest is here too. Without it, all of a
+    /// repository is read anew each time: after `records` were changed, that makes old records as new ones.
+    pub diffs: bool,
     /// How often the ledger is asked for what has to be fetched.
     pub poll_millis: u64,
     /// The first and the longest wait before a repository is tried again.
@@ -40,6 +43,7 @@ impl Default for BackfillConfig {
             concurrency: 4,
             max_bytes: 2 * 1024 * 1024 * 1024,
             verification: Verification::Full,
+            diffs: true,
             poll_millis: 1000,
             backoff_secs: (10, 3600),
             records: RecordsConfig::default(),

@@ -59,6 +59,7 @@ pub struct Fetcher {
     folder: PathBuf,
     max_bytes: u64,
     days: u32,
+    diffs: bool,
 }
 
 impl Fetcher {
@@ -76,6 +77,7 @@ impl Fetcher {
             folder: context.data_dir.clone(),
             max_bytes: 2 * 1024 * 1024 * 1024,
             days: 0,
+            diffs: false,
         }
     }
 
@@ -83,6 +85,13 @@ impl Fetcher {
     #[must_use]
     pub const fn within(mut self, max_bytes: u64, days: u32) -> Self {
         (self.max_bytes, self.days) = (max_bytes, days);
+        self
+    }
+
+    /// Whether hosts are asked for what has changed only.
+    #[must_use]
+    pub const fn diffs(mut self, diffs: bool) -> Self {
+        self.diffs = diffs;
         self
     }
 
@@ -155,7 +164,7 @@ impl Fetcher {
 
     /// Since when the host is asked for a repository, if the ledger has all of it up to then.
     async fn since(&self, authority: &Uri) -> Result<Option<Tid>, FetchRepoError> {
-        if !self.reader.takes_all() || self.days > 0 {
+        if !self.diffs || !self.reader.takes_all() || self.days > 0 {
             return Ok(None);
         }
         let (known, authority) = (self.known.clone(), authority.clone());

@@ -38,8 +38,9 @@ impl Source for Backfill {
     async fn run(self: Box<Self>, context: SourceContext) -> Result<(), SourceError> {
         let Self { id, config } = *self;
         let reader = Reader::new(id.clone(), config.records.clone());
-        let fetcher =
-            Fetcher::of(&reader, config.verification, &context).within(config.max_bytes, config.days);
+        let fetcher = Fetcher::of(&reader, config.verification, &context)
+            .within(config.max_bytes, config.days)
+            .diffs(config.diffs);
         let hosts =
             config.hosts.iter().map(|host| (host.clone(), (Instant::now(), Duration::ZERO))).collect();
         let run = Run { id, config, fetcher, waiting: BTreeMap::new(), hosts, done: 0 };

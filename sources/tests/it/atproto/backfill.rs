@@ -364,4 +364,11 @@ async fn what_has_changed_is_not_enough_where_something_is_missing() {
     let [ledger, repo] = held(&world, &account);
     assert_eq!(ledger, repo);
     host.stop().await;
+    // Nor is it asked for where everything is to be read anew.
+    let config = BackfillConfig { diffs: false, ..config(vec![account.did().into()]) };
+    world.ledger.with(|inner| inner.positions.clear());
+    let host = world.start(&SourceConfig::Backfill(config));
+    complete(&world, 2).await;
+    assert_eq!((world.directory.hits(&target), world.directory.hits(&whole)), (1, 2));
+    host.stop().await;
 }
