@@ -14,6 +14,7 @@ pub mod fixes;
 pub mod graph;
 pub mod inbox;
 pub(crate) mod job_logs;
+pub(crate) mod job_reports;
 pub mod jobs;
 pub mod journals;
 pub mod latest;
@@ -64,6 +65,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     views::routes(routes);
     epochs::routes(routes);
     jobs::routes(routes);
+    job_reports::routes(routes);
     job_logs::routes(routes);
     fixes::routes(routes);
     agents::routes(routes);

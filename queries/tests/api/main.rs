@@ -5,6 +5,7 @@
 mod agora;
 mod description;
 mod hostile;
+mod jobs;
 mod links;
 mod names;
 mod network;
