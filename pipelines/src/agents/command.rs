@@ -92,9 +92,10 @@ pub(super) async fn run(work: &Work, given: Given<'_>) {
     // Whatever it has forked goes with it.
     let mut is_gone = false;
     let ending = async {
-        let waited = async { drop(child.wait().await) };
-        let ((), gone) = tokio::join!(waited, group::end(group, id, work.agent.grace()));
-        is_gone = gone;
+        is_gone = group::end(group, id, work.agent.grace()).await;
+        if is_gone {
+            let _ = child.wait().await;
+        }
     };
     {
         // It is ours until it has ended.

@@ -127,8 +127,8 @@ impl Records {
     }
 }
 
-/// Ends a job's processes: tells them to, and kills those that have not after `grace`. The leader must be waited for
-/// meanwhile. Whether all are gone.
+/// Ends a job's processes: tells them to, and kills those that have not after `grace`. Whether all are gone (one that
+/// nobody has waited for yet is).
 pub(super) async fn end(group: Group, job: JobId, grace: Duration) -> bool {
     for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, KILLED)] {
         let started = Instant::now();
