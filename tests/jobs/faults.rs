@@ -141,3 +141,23 @@ fn frozen_for_longer_than_a_lease() {
     site.is_quiet();
     server.stop();
 }
+
+#[test]
+fn an_agent_that_is_no_longer_there() {
+    let site = Site::new(WAITS, "");
+    let server = site.serve();
+    let (first, second) = (start(&server, "c1"), start(&server, "c2"));
+    site.token();
+    server.kill();
+    drop(server);
+    let config = site.path("springline.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[agents.fixer]", "[agents.other]")).unwrap();
+    let server = site.serve();
+    for id in [first, second] {
+        let job = until(&server, &id, "failed");
+        assert!(job["reason"].as_str().unwrap().contains("no agent `fixer`"), "{job}");
+    }
+    site.is_quiet();
+    server.stop();
+}

@@ -144,3 +144,20 @@ fn one_that_was_called_off_never_begins() {
     assert_eq!((&job(&server, &second)["attempt"], site.runs()), (&json!(0), 2));
     server.stop();
 }
+
+#[test]
+fn one_that_looks_around() {
+    let site = Site::new("env; pwd; touch here; cat", "");
+    let server = site.serve();
+    let id = start(&server, "c1");
+    until(&server, &id, "success");
+    let said = server.get(&format!("/v1/jobs/{id}/logs")).text();
+    for given in [format!("JOB_ID={id}"), format!("SPRINGLINE_URL=http://{}", server.address)] {
+        assert!(said.contains(&given), "{said}");
+    }
+    assert!(said.ends_with("{\"title\":\"It is broken\"}"), "{said}");
+    assert!(!said.contains("a token for the tests") && !said.contains("SPRINGLINE__"), "{said}");
+    let folder = site.path("data/agents/work").join(format!("{id}-1"));
+    assert!(said.contains(&folder.display().to_string()) && !folder.exists(), "{said}");
+    server.stop();
+}

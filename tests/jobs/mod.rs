@@ -186,4 +186,10 @@ fn one_call_leads_to_a_pull_request() {
     assert!(listed.contains(&id) && listed.contains("git.example"), "{listed}");
     assert!(site.springline.run(&["jobs", "logs", &id]).contains("git worktree add"));
     assert!(site.springline.run(&["jobs", "show", &id]).contains("It is broken"));
+    let tables = site.path("tables");
+    site.springline.run(&["export", "--out", &tables.to_string_lossy()]);
+    let manifest: Value = serde_json::from_slice(&fs::read(tables.join("manifest.json")).unwrap()).unwrap();
+    let rows = |table: &str| manifest["tables"][table]["rows"].as_u64().unwrap();
+    assert_eq!((rows("jobs"), rows("cluster_jobs"), rows("cluster_states"), rows("job_queue")), (1, 1, 1, 0));
+    assert!(rows("job_logs") > 1);
 }

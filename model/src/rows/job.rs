@@ -22,9 +22,9 @@ pub fn job_key(id: JobId) -> Vec<u8> {
     key.into_bytes()
 }
 
-/// `jobs`: a job as it stands. Key: its name, the newest first.
+/// `jobs`: a job as it stands. Key: its name, the newest first. Boxed: far larger than the ledger's other rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct JobRow(pub Job);
+pub struct JobRow(pub Box<Job>);
 
 impl Row for JobRow {
     const TABLE: Table = Table::Jobs;

@@ -64,7 +64,7 @@ impl Cluster<'_> {
     }
 
     fn act(&mut self, id: JobId, act: Act) -> Taken {
-        let old = self.books.get::<JobRow>(job_key(id))?.map(|JobRow(job)| job);
+        let old = self.books.get::<JobRow>(job_key(id))?.map(|JobRow(job)| *job);
         let Some(old) = old.filter(|job| job.cluster == self.state.cluster) else {
             return Ok(Err(Refusal::Unknown));
         };
@@ -107,7 +107,7 @@ impl Cluster<'_> {
             self.books.set(waited, None);
             self.books.set(None, waits);
         }
-        self.books.set(old.map(JobRow), Some(JobRow(new)));
+        self.books.set(old.map(|old| JobRow(Box::new(old))), Some(JobRow(Box::new(new))));
         if was.as_ref() != Some(&is) {
             self.books.set(was, Some(is));
             self.stand()?;

@@ -5,7 +5,10 @@ use super::{
     output,
     work::{Over, Work},
 };
-use springline_model::job::{Act, Ending};
+use springline_model::{
+    JobId,
+    job::{Act, Ending},
+};
 use springline_queries::control::InstancePhase;
 use std::{
     io,
@@ -89,9 +92,10 @@ pub(super) async fn run(work: &Work, given: Given<'_>) {
     // Whatever it has forked goes with it.
     let mut is_gone = false;
     let ending = async {
-        let waited = async { drop(child.wait().await) };
-        let ((), gone) = tokio::join!(waited, group::end(group, id, work.agent.grace()));
-        is_gone = gone;
+        is_gone = group::end(group, id, work.agent.grace()).await;
+        if is_gone {
+            let _ = child.wait().await;
+        }
     };
     {
         // It is ours until it has ended.
@@ -197,6 +201,19 @@ fn ended(status: ExitStatus) -> String {
         (Some(code), _) => format!("the agent ended with status {code}"),
         (None, Some(signal)) => format!("the agent was ended by signal {signal}"),
         (None, None) => "the agent ended".to_owned(),
+    }
+}
+
+/// Removes the folders that attempts of an earlier process have left in a folder, which may hold other things.
+pub(super) fn remove_folders(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries {
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.split_once('-'));
+        if parts.is_some_and(|(job, attempt)| job.parse::<JobId>().is_ok() && attempt.parse::<u32>().is_ok())
+        {
+            drop(Folder(entry.path()));
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! What belongs to an agent: its process group, and whatever else has its `JOB_ID` in the environment (a child that has
-//! left the group). A group is only taken for the recorded one if none of it is older than the record and the machine
-//! has not been started anew: numbers of processes come again.
+//! left the group). Numbers of processes come again: after a restart a group is only taken for the recorded one while
+//! its leader is there, started when the record says, at the same start of the machine.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,14 @@ impl Group {
         Ok(Self { pid, start, boot: boot() })
     }
 
+    /// Of one whose leader was there a moment ago: while a group has members, its number is not given again.
     fn has(&self, process: &Process) -> bool {
         process.group == self.pid && process.start >= self.start
+    }
+
+    /// Whether its leader is there, and none that goes by the same number.
+    fn is_led(&self) -> bool {
+        self.boot == boot() && Process::read(self.pid).is_some_and(|leader| leader.start == self.start)
     }
 }
 
@@ -58,6 +64,11 @@ pub(super) struct Records(PathBuf);
 impl Records {
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
+        for entry in fs::read_dir(dir)?.filter_map(Result::ok) {
+            if entry.path().extension().is_some_and(|extension| extension == "new") {
+                fs::remove_file(entry.path())?; // a record half-written: what it is of never began
+            }
+        }
         Ok(Self(dir.to_path_buf()))
     }
 
@@ -99,7 +110,7 @@ impl Records {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let group = group.filter(|group| group.boot == boot());
+        let group = group.filter(Group::is_led);
         let started = Instant::now();
         loop {
             let left = members(group.as_ref(), job);
@@ -116,8 +127,8 @@ impl Records {
     }
 }
 
-/// Ends a job's processes: tells them to, and kills those that have not after `grace`. The leader must be waited for
-/// meanwhile. Whether all are gone.
+/// Ends a job's processes: tells them to, and kills those that have not after `grace`. Whether all are gone (one that
+/// nobody has waited for yet is).
 pub(super) async fn end(group: Group, job: JobId, grace: Duration) -> bool {
     for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, KILLED)] {
         let started = Instant::now();
@@ -196,6 +207,39 @@ fn boot() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kills_what_is_left_and_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::open(dir.path()).unwrap();
+        let spawn = |variable: &str| {
+            let mut command = std::process::Command::new("sleep");
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            command.arg("1000").env("JOB_ID", variable).spawn().unwrap()
+        };
+        let job = |number| JobId::new(springline_model::Timestamp(1), number);
+        // One in the recorded group, one known by its environment; one that has the recorded number and is another.
+        let (mut grouped, mut marked, mut other) =
+            (spawn("x"), spawn(&job(1).to_string()), spawn(&job(3).to_string()));
+        records.put(job(1), &Group::of(grouped.id()).unwrap()).unwrap();
+        let stale = Group { start: 1, ..Group::of(other.id()).unwrap() };
+        records.put(job(2), &stale).unwrap();
+        let another_boot = Group { boot: "b".into(), ..Group::of(other.id()).unwrap() };
+        let mut jobs = records.jobs().unwrap();
+        jobs.sort();
+        assert_eq!(jobs, [job(1), job(2)]);
+        let waiting = std::thread::spawn(move || (grouped.wait().unwrap(), marked.wait().unwrap()));
+        records.clear(job(1)).unwrap();
+        records.clear(job(2)).unwrap();
+        records.put(job(2), &another_boot).unwrap();
+        records.clear(job(2)).unwrap();
+        let (grouped, marked) = waiting.join().unwrap();
+        assert!(!grouped.success() && !marked.success());
+        assert!(other.try_wait().unwrap().is_none(), "not ours");
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(records.jobs().unwrap().is_empty());
+    }
 
     #[test]
     fn reads_a_name_with_parentheses() {

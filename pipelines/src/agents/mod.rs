@@ -17,8 +17,8 @@
 //! * A token is known to the agent alone; of an attempt that is no more it opens nothing.
 //!
 //! # Limits
-//! * Linux: leftovers are found through `/proc`. A process that has both left its group and cleaned its environment
-//!   is not found.
+//! * Linux: processes are found through `/proc`. One that has cleaned its environment is not found if it has left its
+//!   group, nor after a restart if the group's leader has ended.
 //! * A webhook that was asked just when Springline was killed may be asked again, as another attempt at the same job.
 
 mod catalogue;

@@ -170,7 +170,7 @@ mod tests {
                 let (head, tail) = bytes.split_at(cuts.next().unwrap_or(7).min(bytes.len()));
                 pieces.add(LogFrom::Stdout, head);
                 bytes = tail;
-                if told.len() % 2 == 0 {
+                if told.len().is_multiple_of(2) {
                     told.extend(pieces.take().into_iter().map(|(_, text)| text));
                 }
             }

@@ -98,6 +98,7 @@ impl Runner {
                 None => event(&job, Act::Lapse { attempt, until: lease.until }),
             });
         }
+        self.parts.teller.apply("leftovers", std::mem::take(&mut events)).await;
         for job in self.parts.queue(JobQueueRow::prefix(false)).await {
             if self.parts.agents.get(&job.agent).is_none() {
                 let reason = format!("there is no agent `{}` any more", job.agent);
@@ -192,7 +193,7 @@ impl Parts {
                 let rows: Vec<JobQueueRow> = snapshot.scan(&scan)?;
                 after = rows.last().map(Row::key_bytes);
                 for row in &rows {
-                    all.extend(snapshot.get::<JobRow>(&job_key(row.job))?.map(|JobRow(job)| job));
+                    all.extend(snapshot.get::<JobRow>(&job_key(row.job))?.map(|JobRow(job)| *job));
                 }
                 if rows.len() < PAGE {
                     return Ok(all);
@@ -215,7 +216,11 @@ impl Parts {
             }
             Err(error) => tracing::error!(%error, "the records of agents' processes can't be read"),
         }
-        let _ = std::fs::remove_dir_all(&self.work_dir);
+        let configured = self.agents.names().into_iter().filter_map(|name| self.agents.get(&name));
+        let dirs = configured.filter_map(|agent| agent.config.work_dir.clone());
+        for dir in dirs.chain([self.work_dir.clone()]) {
+            command::remove_folders(&dir);
+        }
     }
 
     /// One attempt at a job that waits.
@@ -231,7 +236,7 @@ impl Parts {
         }
         let id = job.id;
         let found = self.read(move |snapshot| {
-            let job = snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| job);
+            let job = snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| *job);
             Ok((job, given(snapshot, id)?))
         });
         let Some((Some(job), snapshot)) = found.await else { return };
@@ -287,7 +292,7 @@ impl Parts {
 fn jobs(snapshot: &Snapshot<'_>, scan: &Scan) -> Result<Vec<Job>, ReadError> {
     let mut jobs = Vec::new();
     for row in snapshot.scan::<JobQueueRow>(scan)? {
-        jobs.extend(snapshot.get::<JobRow>(&job_key(row.job))?.map(|JobRow(job)| job));
+        jobs.extend(snapshot.get::<JobRow>(&job_key(row.job))?.map(|JobRow(job)| *job));
     }
     Ok(jobs)
 }

@@ -100,7 +100,7 @@ impl Work {
         let (reader, key) = (self.reader.clone(), job_key(self.job.id));
         let read = move || reader.read(|snapshot| snapshot.get::<JobRow>(&key));
         let job = match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(row)) => row.map(|JobRow(job)| job),
+            Ok(Ok(row)) => row.map(|JobRow(job)| *job),
             // A store that can't be read is everybody's trouble, and told elsewhere.
             _ => return None,
         };

@@ -52,11 +52,7 @@ impl Walk {
                 continue;
             }
             out.push('\n');
-            comment(out, property);
-            let _ = match default {
-                Value::Null => writeln!(out, "# {key} ="),
-                value => writeln!(out, "# {key} = {}", inline(value)),
-            };
+            entry(out, key, property, Some(default));
         }
         for (key, property, default) in tables {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -74,7 +70,9 @@ impl Walk {
         out.push('\n');
         comment(out, schema);
         out.push_str("# [agents.my-agent]\n");
-        self.table(out, "agents.my-agent", schema, &defaults);
+        for (key, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            entry(out, key, property, defaults.get(key));
+        }
     }
 
     /// One commented-out source of each kind.
@@ -103,14 +101,19 @@ impl Walk {
             comment(out, kind);
             let _ = writeln!(out, "# [sources.my-{name}]\n# type = \"{name}\"");
             for (key, property) in properties.iter().filter(|(key, _)| *key != "type") {
-                comment(out, property);
-                let _ = match property.get("default") {
-                    None | Some(Value::Null) => writeln!(out, "# {key} ="),
-                    Some(value) => writeln!(out, "# {key} = {}", inline(value)),
-                };
+                entry(out, key, property, property.get("default"));
             }
         }
     }
+}
+
+/// A commented-out key at its default.
+fn entry(out: &mut String, key: &str, schema: &Value, default: Option<&Value>) {
+    comment(out, schema);
+    let _ = match default {
+        None | Some(Value::Null) => writeln!(out, "# {key} ="),
+        Some(value) => writeln!(out, "# {key} = {}", inline(value)),
+    };
 }
 
 fn comment(out: &mut String, schema: &Value) {

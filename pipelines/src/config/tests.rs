@@ -61,6 +61,9 @@ fn the_example_is_a_configuration_and_names_every_key() {
     for key in ["workers", "snapshot_after_hours", "listen", "engine", "half_life_hours"] {
         assert!(keys.iter().any(|line| line.starts_with(key)), "{key} is not in the example:\n{example}");
     }
+    for line in ["# [agents.my-agent]", "# command = []", "# max_log_bytes = 1048576"] {
+        assert!(example.lines().any(|is| is == line), "{line} is not in the example:\n{example}");
+    }
     for kind in ["files", "git"] {
         assert!(example.contains(&format!("type = \"{kind}\"")), "{kind} is not in the example:\n{example}");
     }

@@ -115,7 +115,7 @@ pub struct ClusterState {
 pub fn cluster_state(snapshot: &Snapshot<'_>, cluster: &ClusterId) -> Result<ClusterState, Problem> {
     let row = state_row(snapshot, cluster)?;
     let job = match row.fixing.job {
-        Some(id) => snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| JobView::from(&job)),
+        Some(id) => snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| JobView::from(&*job)),
         None => None,
     };
     let (state, jobs, refused) = (row.fixing.state.name(), row.jobs, row.refused);

@@ -17,6 +17,7 @@ pub mod graph;
 pub mod inbox;
 pub mod ingest;
 pub(crate) mod job_logs;
+pub(crate) mod job_reports;
 pub mod jobs;
 pub mod journals;
 pub mod latest;
@@ -71,6 +72,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     ingest::routes(routes);
     feedback::routes(routes);
     jobs::routes(routes);
+    job_reports::routes(routes);
     job_logs::routes(routes);
     fixes::routes(routes);
     agents::routes(routes);

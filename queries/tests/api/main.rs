@@ -7,6 +7,7 @@ mod clusters;
 mod description;
 mod feeds;
 mod hostile;
+mod jobs;
 mod links;
 mod names;
 mod network;

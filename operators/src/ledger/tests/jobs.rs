@@ -208,7 +208,7 @@ impl Board {
             fixing: self.fixing(),
         })];
         for Card { job, said } in &self.cards {
-            rows.push(LedgerRow::Job(JobRow(job.clone())));
+            rows.push(LedgerRow::Job(JobRow(Box::new(job.clone()))));
             let outcome =
                 Outcome { ordinal: job.ordinal, job: job.id, state: job.state, has_pr: job.pr_url.is_some() };
             rows.push(LedgerRow::ClusterJob(ClusterJobRow { cluster: cluster.clone(), outcome }));
@@ -309,6 +309,18 @@ proptest! {
             world.words()
         }).collect();
         prop_assert_eq!(run(1, in_flight, &ticks, &Store::lagging(lags)), expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The events of a cluster come through one worker in life; here each has a tick of its own.
+    #[test]
+    fn jobs_go_so_on_any_worker(events in vec(happenings(), 0..40), lags in vec(0..12_u8, 1..20)) {
+        let ticks: Vec<_> = events.into_iter().map(|event| vec![event]).collect();
+        let one = run(1, 2, &ticks, &Store::lagging(lags.clone()));
+        prop_assert_eq!(run(2, 2, &ticks, &Store::lagging(lags)), one);
     }
 }
 

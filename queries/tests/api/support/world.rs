@@ -6,12 +6,13 @@ use super::{
 };
 use parking_lot::Mutex;
 use springline_model::{
-    AccountStatus, Context, Epoch, EpochCommit, Link, LinkPath, NodeName, Quarantined, Record, Rev, Row,
+    AccountStatus, Context, Epoch, EpochCommit, Job, Link, LinkPath, NodeName, Quarantined, Record, Rev, Row,
     SourceId, Span, Table, Timestamp, Uri,
+    job::{LogFrom, Outcome},
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, JournalRow, LatestRow, NodeRow,
-        NoteMeta, NotificationRow, Order, PostingsRow, QuarantineRow, Reason, RecordRow, SourceRow,
-        SubnodeRow, TopRow,
+        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow, JobLogRow,
+        JobRow, JournalRow, LatestRow, NodeRow, NoteMeta, NotificationRow, Order, PostingsRow, QuarantineRow,
+        Reason, RecordRow, SourceRow, SubnodeRow, TopRow,
     },
     text::Analyzer,
 };
@@ -35,6 +36,7 @@ pub(crate) struct State {
     pub(crate) top: Vec<TopRow>,
     pub(crate) network: Network,
     pub(crate) clusters: Vec<Vec<Record>>,
+    pub(crate) jobs: Vec<Job>,
 }
 
 impl State {
@@ -280,6 +282,12 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
         rows.add(&SourceRow { source, kind: "note".into(), records, links: 7, bytes: 9 });
     }
     network::rows(state, &mut rows);
+    for job in &state.jobs {
+        rows.add(&JobRow(Box::new(job.clone())));
+        rows.add(&ClusterJobRow { cluster: job.cluster.clone(), outcome: Outcome::of(job) });
+        let (from, text) = (LogFrom::Given, "{\"title\":\"t\"}".to_owned());
+        rows.add(&JobLogRow { job: job.id, seq: 0, at: job.created, from, text });
+    }
     rows.0
 }
 
