@@ -1,12 +1,13 @@
 //! Who says the same.
 //!
 //! ```text
-//!  name ─► item ─► text ─► cluster, duplicate set          what a record is in; what an old name stands for now
-//!  cluster ─► its texts ─► their items                     what is in a cluster
+//!  name ─► item ─► text ─► root ─► cluster, duplicate set    what a record is in; what an old name stands for now
+//!  root ─► its texts ─► their items                          what is in a cluster
 //! ```
 //!
 //! A text stands for all items of a space with the same words. Only the rows of texts change when clusters do: however
-//! many say the same, moving them costs one row.
+//! many say the same, moving them costs one row. Between the tables a cluster goes by its *root*, the text in its
+//! middle, so that an older item, which gives it another name, changes one row and not those of all its texts.
 
 use super::{Row, get, put};
 use crate::{
@@ -79,13 +80,15 @@ impl ClusterOrder {
     }
 }
 
-/// `clusters`: what is known of a cluster. Key: (space, level, name).
+/// `clusters`: what is known of a cluster. Key: (space, level, root).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterRow {
     /// Where.
     pub space: Space,
     /// A cluster, or a duplicate set.
     pub level: ClusterLevel,
+    /// The text in its middle.
+    pub root: TextId,
     /// The name of its oldest member.
     pub id: ClusterId,
     /// Its facts.
@@ -123,22 +126,23 @@ impl Row for ClusterRow {
     const TABLE: Table = Table::Clusters;
 
     fn key(&self, key: &mut KeyWriter) {
-        key.text(self.space.as_str()).byte(self.level as u8).text(self.id.as_str());
+        key.text(self.space.as_str()).byte(self.level as u8).id(UriId(self.root.0));
     }
 
     fn value(&self, value: &mut Vec<u8>) {
-        put(&self.facts, value);
+        put(&(&self.id, &self.facts), value);
     }
 
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
         let space = Space::new(key.text()?);
         let level = ClusterLevel::read(&mut key)?;
-        Ok(Self { space, level, id: ClusterId::new(key.text()?), facts: get(Self::TABLE, value)? })
+        let (id, facts) = get(Self::TABLE, value)?;
+        Ok(Self { space, level, root: TextId(key.id()?.0), id, facts })
     }
 }
 
-/// `cluster_ranks`: the clusters of a space in order. Key: (space, level, order, score descending, name).
+/// `cluster_ranks`: the clusters of a space in order. Key: (space, level, order, score descending, root).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterRankRow {
     /// Where.
@@ -149,8 +153,8 @@ pub struct ClusterRankRow {
     pub order: ClusterOrder,
     /// How much.
     pub score: u64,
-    /// Which.
-    pub id: ClusterId,
+    /// Which, by its root.
+    pub root: TextId,
 }
 
 impl Row for ClusterRankRow {
@@ -158,7 +162,7 @@ impl Row for ClusterRankRow {
 
     fn key(&self, key: &mut KeyWriter) {
         key.text(self.space.as_str()).byte(self.level as u8).byte(self.order as u8);
-        key.descending(self.score).text(self.id.as_str());
+        key.descending(self.score).id(UriId(self.root.0));
     }
 
     fn value(&self, _value: &mut Vec<u8>) {}
@@ -167,7 +171,7 @@ impl Row for ClusterRankRow {
         let mut key = KeyReader::new(key);
         let space = Space::new(key.text()?);
         let (level, order) = (ClusterLevel::read(&mut key)?, ClusterOrder::read(&mut key)?);
-        Ok(Self { space, level, order, score: key.descending()?, id: ClusterId::new(key.text()?) })
+        Ok(Self { space, level, order, score: key.descending()?, root: TextId(key.id()?.0) })
     }
 }
 
@@ -176,10 +180,10 @@ impl Row for ClusterRankRow {
 pub struct ClusterMemberRow {
     /// Where.
     pub space: Space,
-    /// In which cluster.
-    pub cluster: ClusterId,
-    /// In which duplicate set; it may be the only text of it.
-    pub duplicates: ClusterId,
+    /// In which cluster, by its root.
+    pub cluster: TextId,
+    /// In which duplicate set, by its root; it may be the only text of it.
+    pub duplicates: TextId,
     /// Which text.
     pub text: TextId,
 }
@@ -188,8 +192,8 @@ impl Row for ClusterMemberRow {
     const TABLE: Table = Table::ClusterMembers;
 
     fn key(&self, key: &mut KeyWriter) {
-        key.text(self.space.as_str()).text(self.cluster.as_str()).text(self.duplicates.as_str());
-        key.id(UriId(self.text.0));
+        key.text(self.space.as_str());
+        key.id(UriId(self.cluster.0)).id(UriId(self.duplicates.0)).id(UriId(self.text.0));
     }
 
     fn value(&self, _value: &mut Vec<u8>) {}
@@ -197,7 +201,7 @@ impl Row for ClusterMemberRow {
     fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
         let space = Space::new(key.text()?);
-        let (cluster, duplicates) = (ClusterId::new(key.text()?), ClusterId::new(key.text()?));
+        let (cluster, duplicates) = (TextId(key.id()?.0), TextId(key.id()?.0));
         Ok(Self { space, cluster, duplicates, text: TextId(key.id()?.0) })
     }
 }
@@ -209,10 +213,10 @@ pub struct ClusterTextRow {
     pub space: Space,
     /// Which text.
     pub text: TextId,
-    /// In which cluster.
-    pub cluster: ClusterId,
-    /// In which duplicate set.
-    pub duplicates: ClusterId,
+    /// In which cluster, by its root.
+    pub cluster: TextId,
+    /// In which duplicate set, by its root.
+    pub duplicates: TextId,
     /// Its vector: what a text that somebody asks about is compared with.
     pub vector: Sparse,
 }
@@ -225,7 +229,7 @@ impl Row for ClusterTextRow {
     }
 
     fn value(&self, value: &mut Vec<u8>) {
-        put(&(self.cluster.as_str(), self.duplicates.as_str(), &self.vector), value);
+        put(&(self.cluster, self.duplicates, &self.vector), value);
     }
 
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {

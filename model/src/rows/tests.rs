@@ -60,15 +60,15 @@ proptest! {
             keywords: vec![text.clone()], sources: vec![(text.clone(), number)], first_seen: at, last_seen: at,
             growth: [number, 2, 3], trend: number,
         };
-        round_trip(&ClusterRow { space: space.clone(), level: ClusterLevel::Duplicates, id: name.clone(), facts });
+        round_trip(&ClusterRow { space: space.clone(), level: ClusterLevel::Duplicates, root: text_id, id: name.clone(), facts });
         round_trip(&ClusterRankRow {
-            space: space.clone(), level: ClusterLevel::Cluster, order: ClusterOrder::Growth, score: number, id: id.clone(),
+            space: space.clone(), level: ClusterLevel::Cluster, order: ClusterOrder::Growth, score: number, root: text_id,
         });
         round_trip(&ClusterMemberRow {
-            space: space.clone(), cluster: id.clone(), duplicates: name.clone(), text: text_id,
+            space: space.clone(), cluster: TextId(1), duplicates: TextId(u128::MAX), text: text_id,
         });
         round_trip(&ClusterTextRow {
-            space: space.clone(), text: text_id, cluster: name, duplicates: id.clone(),
+            space: space.clone(), text: text_id, cluster: TextId(2), duplicates: text_id,
             vector: crate::text::Sparse::unit(vec![(ordinal, 2), (ordinal.wrapping_add(1), 1)]),
         });
         round_trip(&ClusterItemRow {

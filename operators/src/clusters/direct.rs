@@ -3,7 +3,7 @@
 use super::{ClustersConfig, Item, Out, Spaces};
 use crate::{Visible, per_epoch::Emit};
 use differential_dataflow::consolidation::consolidate;
-use springline_model::{ClusterId, Timestamp, Uri, rows::ClusterTextRow, text::Lexical};
+use springline_model::{TextId, Timestamp, Uri, rows::ClusterTextRow, text::Lexical};
 use std::collections::HashMap;
 
 /// The operator of one worker, fed by hand.
@@ -60,18 +60,18 @@ impl Direct {
         out.flush();
     }
 
-    /// The clusters of records that come all at once, in their order. A record without one has none.
+    /// The clusters (by their roots) of records that come all at once, in their order. A record without one has none.
     #[must_use]
-    pub fn partition(config: ClustersConfig, records: &[Visible]) -> Vec<Option<ClusterId>> {
+    pub fn partition(config: ClustersConfig, records: &[Visible]) -> Vec<Option<TextId>> {
         let mut direct = Self::new(config);
         let changes: Vec<(Visible, isize)> = records.iter().map(|record| (record.clone(), 1)).collect();
         let (mut texts, mut items) = (HashMap::new(), HashMap::<Uri, _>::new());
         direct.run(&changes, &mut |row, _| match row {
-            Out::Text(ClusterTextRow { text, cluster, .. }) => drop(texts.insert(*text, cluster.clone())),
+            Out::Text(ClusterTextRow { text, cluster, .. }) => drop(texts.insert(*text, *cluster)),
             Out::Item(item) => drop(items.insert(item.uri.clone(), item.text)),
             _ => {}
         });
-        let cluster = |record: &Visible| texts.get(items.get(&record.record.uri)?).cloned();
+        let cluster = |record: &Visible| texts.get(items.get(&record.record.uri)?).copied();
         records.iter().map(cluster).collect()
     }
 }

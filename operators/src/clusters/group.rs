@@ -3,7 +3,7 @@
 use super::{Out, graph::Number, item::Item, space::Text};
 use crate::{per_epoch::Emit, windows::Heat};
 use springline_model::{
-    ClusterId, SourceId, Space, Timestamp, UriId,
+    ClusterId, SourceId, Space, TextId, Timestamp, UriId,
     rows::{ClusterFacts, ClusterLevel, ClusterOrder, ClusterRankRow, ClusterRow},
 };
 use std::sync::Arc;
@@ -42,14 +42,13 @@ pub(super) struct Group {
     items: u64,
     sources: Vec<(SourceId, u64)>,
     pub(super) heat: Heat,
-    /// The name that its texts know it by.
-    named: Option<UriId>,
     shown: Option<Box<Shown>>,
 }
 
 /// All that the rows of a group say.
 #[derive(Debug, PartialEq)]
 pub(super) struct Shown {
+    root: TextId,
     name: UriId,
     items: u64,
     texts: u64,
@@ -101,21 +100,6 @@ impl Group {
         self.texts.is_empty()
     }
 
-    /// The id of its oldest item.
-    pub(super) fn name(&self) -> Option<UriId> {
-        self.texts.first().map(|(_, id, _)| *id)
-    }
-
-    /// Whether the name is another than when this was last asked.
-    pub(super) fn is_renamed(&mut self) -> bool {
-        let name = self.name();
-        std::mem::replace(&mut self.named, name) != name
-    }
-
-    pub(super) fn texts(&self) -> impl Iterator<Item = Number> + '_ {
-        self.texts.iter().map(|(.., number)| *number)
-    }
-
     /// A duplicate set of one item is none.
     pub(super) fn is_worth_showing(&self, level: ClusterLevel) -> bool {
         match level {
@@ -137,13 +121,13 @@ impl Group {
             return;
         }
         let scores =
-            |shown: &Option<Box<Shown>>, order| shown.as_ref().map(|shown| (shown.score(order), shown.name));
+            |shown: &Option<Box<Shown>>, order| shown.as_ref().map(|shown| (shown.score(order), shown.root));
         for order in ClusterOrder::ALL {
             let (was, is) = (scores(&before, *order), scores(&self.shown, *order));
             for (rank, diff) in [(was, -1), (is, 1)].into_iter().filter(|_| was != is) {
-                let Some((score, name)) = rank else { continue };
-                let (space, id) = (space.clone(), ClusterId::from_member(name));
-                out.change(Out::Rank(ClusterRankRow { space, level, order: *order, score, id }), diff);
+                let Some((score, root)) = rank else { continue };
+                let (space, order) = (space.clone(), *order);
+                out.change(Out::Rank(ClusterRankRow { space, level, order, score, root }), diff);
             }
         }
         for (shown, diff) in [(&before, -1), (&self.shown, 1)] {
@@ -158,12 +142,12 @@ impl Shown {
     pub(super) fn of(group: &Group, representative: Arc<Item>, keywords: Vec<String>) -> Self {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let [hour, day, week, _] = group.heat.within.map(count);
-        let mut sources: Vec<_> =
-            group.sources.iter().map(|(source, count)| (source.clone(), *count)).collect();
-        sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut sources = group.sources.clone();
+        sources.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
         sources.truncate(SOURCES);
         Self {
-            name: group.name().unwrap_or(representative.id),
+            root: representative.text,
+            name: group.texts.first().map_or(representative.id, |(_, id, _)| *id),
             items: group.items,
             texts: group.texts.len() as u64,
             keywords,
@@ -203,6 +187,6 @@ impl Shown {
             growth: self.growth,
             trend: self.trend,
         };
-        ClusterRow { space, level, id: ClusterId::from_member(self.name), facts }
+        ClusterRow { space, level, root: self.root, id: ClusterId::from_member(self.name), facts }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 };
 use foldhash::fast::RandomState;
 use springline_model::{
-    ClusterId, SourceId, Space as Name, TextId, Timestamp, UriId,
+    ClusterId, SourceId, Space as Name, TextId, Timestamp,
     rows::{ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterTextRow},
     text::{Lexical, Sparse},
 };
@@ -48,8 +48,8 @@ pub(super) struct Text {
     pub(super) heat: Heat,
     /// The keys of its cluster and its duplicate set, while it counts there.
     joined: Option<(Number, Number)>,
-    /// The cluster and the duplicate set that its rows name.
-    shown: Option<(UriId, UriId)>,
+    /// The roots of the cluster and the duplicate set that its rows name.
+    shown: Option<(TextId, TextId)>,
     /// It has to join anew at the end of the tick.
     away: bool,
 }
@@ -299,7 +299,7 @@ impl Space {
 
     /// Emits what differs from what was emitted before.
     fn show(&mut self, lexical: &mut Lexical, out: &mut Emit<'_, Out>) {
-        let mut away = std::mem::take(&mut self.away);
+        let away = std::mem::take(&mut self.away);
         let dirty = std::mem::take(&mut self.dirty);
         for &(level, key) in &dirty {
             let (groups, middle) = match level {
@@ -307,9 +307,6 @@ impl Space {
                 ClusterLevel::Duplicates => (&mut self.sets, Some(key)),
             };
             let Some(group) = groups.get_mut(&key) else { continue };
-            if group.is_renamed() {
-                away.extend(group.texts());
-            }
             let now = middle.filter(|_| group.is_worth_showing(level)).and_then(|middle| {
                 let item = self.texts[middle as usize].items.first()?;
                 let said = format!("{} {}", item.title, item.summary);
@@ -338,24 +335,16 @@ impl Space {
     fn show_text(&mut self, number: Number, out: &mut Emit<'_, Out>) {
         let text = &mut self.texts[number as usize];
         text.away = false;
-        let now = text.joined.and_then(|(cluster, set)| {
-            Some((self.clusters.get(&cluster)?.name()?, self.sets.get(&set)?.name()?))
-        });
+        let now = text.joined.map(|(cluster, set)| (self.forest.id(cluster), self.graph.id(set)));
         let before = std::mem::replace(&mut text.shown, now);
         if before == now {
             return;
         }
         let (id, vector) = (self.graph.id(number), self.graph.vector(number));
         for (names, diff) in [(before, -1), (now, 1)] {
-            let Some((cluster, set)) = names else { continue };
-            let (cluster, duplicates) = (ClusterId::from_member(cluster), ClusterId::from_member(set));
+            let Some((cluster, duplicates)) = names else { continue };
             out.change(
-                Out::Member(ClusterMemberRow {
-                    space: self.name.clone(),
-                    cluster: cluster.clone(),
-                    duplicates: duplicates.clone(),
-                    text: id,
-                }),
+                Out::Member(ClusterMemberRow { space: self.name.clone(), cluster, duplicates, text: id }),
                 diff,
             );
             let (space, vector) = (self.name.clone(), vector.clone());

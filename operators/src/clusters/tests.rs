@@ -59,12 +59,6 @@ fn histories() -> impl Strategy<Value = (Vec<Vec<Edit>>, Vec<Timestamp>)> {
     })
 }
 
-/// A cluster or a duplicate set of the oracle: its items, the item in its middle, its sums.
-struct Expected {
-    id: ClusterId,
-    row: Option<ClusterRow>,
-}
-
 /// Every row, by the definition.
 #[derive(Default)]
 struct All {
@@ -105,28 +99,26 @@ fn one_space(space: &Space, items: &[Arc<Item>], clock: Timestamp, all: &mut All
         let [set, _, cluster] = places[&item.text];
         for (level, at, root) in [(ClusterLevel::Duplicates, 0, set), (ClusterLevel::Cluster, 2, cluster)] {
             if roots.insert((level, root)) {
-                let Some(row) = group(level, at, root).row else { continue };
+                let Some(row) = group(level, at, root) else { continue };
                 for order in ClusterOrder::ALL {
                     let score = match order {
                         ClusterOrder::Size => row.facts.items,
                         ClusterOrder::Growth => row.facts.trend,
                         ClusterOrder::LastSeen => row.facts.last_seen.0.cast_unsigned() ^ (1 << 63),
                     };
-                    let (space, id) = (space.clone(), row.id.clone());
-                    all.ranks.insert(ClusterRankRow { space, level, order: *order, score, id });
+                    all.ranks.insert(ClusterRankRow {
+                        space: space.clone(),
+                        level,
+                        order: *order,
+                        score,
+                        root,
+                    });
                 }
                 all.clusters.insert(row);
             }
         }
-        let cluster = group(ClusterLevel::Cluster, 2, cluster).id;
-        let duplicates = group(ClusterLevel::Duplicates, 0, set).id;
-        let (space, text) = (space.clone(), item.text);
-        all.members.insert(ClusterMemberRow {
-            space: space.clone(),
-            cluster: cluster.clone(),
-            duplicates: duplicates.clone(),
-            text,
-        });
+        let (space, text, duplicates) = (space.clone(), item.text, set);
+        all.members.insert(ClusterMemberRow { space: space.clone(), cluster, duplicates, text });
         let vector = item.vector.clone();
         all.texts.insert(ClusterTextRow { space: space.clone(), text, cluster, duplicates, vector });
         let (uri, source) = (item.uri.clone(), item.source.as_str().to_owned());
@@ -145,10 +137,10 @@ fn expected(
     places: &BTreeMap<TextId, [TextId; 3]>,
     root: TextId,
     clock: Timestamp,
-) -> Expected {
+) -> Option<ClusterRow> {
     let id = ClusterId::of(&own[0].uri);
     if level == ClusterLevel::Duplicates && own.len() < 2 {
-        return Expected { id, row: None };
+        return None;
     }
     let middle = items.iter().find(|item| item.text == root).unwrap();
     let mut sums: BTreeMap<u32, u32> = BTreeMap::new();
@@ -189,7 +181,7 @@ fn expected(
         growth: [within(3_600_000, 60_000), within(86_400_000, 600_000), within(7 * 86_400_000, 3_600_000)],
         trend: own.iter().filter(|item| arrived(item.at.0)).map(|item| scale.weight(item.at.0)).sum(),
     };
-    Expected { id: id.clone(), row: Some(ClusterRow { space: space.clone(), level, id, facts }) }
+    Some(ClusterRow { space: space.clone(), level, root, id, facts })
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Who says the same: clusters of a space, what is in them, and what is like a text.
 //!
 //! ```text
-//!  name ─► item ─► its text ─► cluster, duplicate set           an old name leads to where its item is now
+//!  name ─► item ─► its text ─► root of the cluster      an old name leads to where its item is now
 //! ```
 //!
 //! A cluster goes by the name of its oldest member. So a name never dangles while that item is there: asked for by
@@ -29,7 +29,7 @@ use items::{Item, ItemsParams};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    ClusterId, Space, TextId, Uri, UriId,
+    Space, TextId, Uri, UriId,
     key::KeyWriter,
     rows::{ClusterLevel, ClusterNameRow, ClusterOrder, ClusterRankRow, ClusterRow, ClusterTextRow},
 };
@@ -250,7 +250,7 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
         if failed.is_some() {
             return None;
         }
-        let row = row(reading.snapshot, &rank.space, level, &rank.id).unwrap_or_else(|problem| {
+        let row = row(reading.snapshot, &rank.space, level, rank.root).unwrap_or_else(|problem| {
             failed = Some(problem);
             None
         })?;
@@ -268,15 +268,15 @@ fn cluster(reading: &Reading<'_>, params: ClusterParams) -> Result<ClusterPage, 
     Ok(ClusterPage { cluster: row.into(), redirected_from, page })
 }
 
-/// A cluster or a duplicate set by its own name.
+/// A cluster or a duplicate set by its root.
 fn row(
     snapshot: &Snapshot<'_>,
     space: &Space,
     level: ClusterLevel,
-    id: &ClusterId,
+    root: TextId,
 ) -> Result<Option<ClusterRow>, Problem> {
     let mut key = KeyWriter::new();
-    key.text(space.as_str()).byte(level as u8).text(id.as_str());
+    key.text(space.as_str()).byte(level as u8).id(UriId(root.0));
     Ok(snapshot.get(&key.into_bytes())?)
 }
 
@@ -284,20 +284,20 @@ fn row(
 struct Named {
     asked: String,
     space: Space,
-    cluster: ClusterId,
-    duplicates: ClusterId,
+    cluster: TextId,
+    duplicates: TextId,
 }
 
 impl Named {
-    fn id(&self, level: Level) -> &ClusterId {
+    fn root(&self, level: Level) -> TextId {
         match level {
-            Level::Cluster => &self.cluster,
-            Level::Duplicates => &self.duplicates,
+            Level::Cluster => self.cluster,
+            Level::Duplicates => self.duplicates,
         }
     }
 
     fn row(&self, snapshot: &Snapshot<'_>, level: Level) -> Result<ClusterRow, Problem> {
-        let found = row(snapshot, &self.space, level.into(), self.id(level))?;
+        let found = row(snapshot, &self.space, level.into(), self.root(level))?;
         found.ok_or_else(|| {
             Problem::not_found(format!("`{}` has no near-duplicates", names::shown(&self.asked)))
         })

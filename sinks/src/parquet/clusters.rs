@@ -10,6 +10,7 @@ impl Tabular for ClusterRow {
     const COLUMNS: Columns = &[
         ("space", Text),
         ("level", Text),
+        ("root", Text),
         ("id", Text),
         ("items", Count),
         ("texts", Count),
@@ -30,6 +31,7 @@ impl Tabular for ClusterRow {
         cells.extend([
             Cell::Text(self.space.as_str()),
             Cell::Text(self.level.name()),
+            Cell::Owned(format!("{:?}", self.root)),
             Cell::Text(self.id.as_str()),
             Cell::Count(facts.items),
             Cell::Count(facts.texts),
@@ -47,7 +49,7 @@ impl Tabular for ClusterRow {
 
 impl Tabular for ClusterRankRow {
     const COLUMNS: Columns =
-        &[("space", Text), ("level", Text), ("ranking", Text), ("score", Count), ("id", Text)];
+        &[("space", Text), ("level", Text), ("ranking", Text), ("score", Count), ("root", Text)];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([
@@ -55,7 +57,7 @@ impl Tabular for ClusterRankRow {
             Cell::Text(self.level.name()),
             Cell::Text(self.order.name()),
             Cell::Count(self.score),
-            Cell::Text(self.id.as_str()),
+            Cell::Owned(format!("{:?}", self.root)),
         ]);
     }
 }
@@ -66,8 +68,8 @@ impl Tabular for ClusterMemberRow {
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([
             Cell::Text(self.space.as_str()),
-            Cell::Text(self.cluster.as_str()),
-            Cell::Text(self.duplicates.as_str()),
+            Cell::Owned(format!("{:?}", self.cluster)),
+            Cell::Owned(format!("{:?}", self.duplicates)),
             Cell::Owned(format!("{:?}", self.text)),
         ]);
     }
@@ -81,8 +83,8 @@ impl Tabular for ClusterTextRow {
         cells.extend([
             Cell::Text(self.space.as_str()),
             Cell::Owned(format!("{:?}", self.text)),
-            Cell::Text(self.cluster.as_str()),
-            Cell::Text(self.duplicates.as_str()),
+            Cell::Owned(format!("{:?}", self.cluster)),
+            Cell::Owned(format!("{:?}", self.duplicates)),
             Cell::Count(self.vector.iter().len() as u64),
         ]);
     }

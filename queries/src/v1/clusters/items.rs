@@ -3,7 +3,7 @@
 //! They come by duplicate set, text, time and URI; a cursor holds that place, so that it stays right while texts and
 //! items come and go.
 
-use super::{Level, Named, named, text_key};
+use super::{Level, Named, named, row, text_key};
 use crate::{
     answer::Reading,
     page::{Limit, Listing, Page},
@@ -13,11 +13,12 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Row, Space, TextId, Uri,
+    Row, Space, TextId, Uri, UriId,
     key::{KeyReader, KeyWriter},
-    rows::{ClusterItemRow, ClusterMemberRow},
+    rows::{ClusterItemRow, ClusterLevel, ClusterMemberRow},
 };
 use springline_sinks::{Scan, Snapshot};
+use std::collections::HashMap;
 
 /// The items of a cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,8 +51,9 @@ pub struct Item {
     pub source: String,
     /// When it was said.
     pub at: Time,
-    /// The near-duplicates that it is one of.
-    pub duplicates: String,
+    /// The near-duplicates that it is one of, if there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<String>,
 }
 
 /// A place in the list.
@@ -64,7 +66,7 @@ impl Place {
     /// The place without what all keys begin with.
     fn bytes(&self) -> Vec<u8> {
         let mut key = KeyWriter::new();
-        key.text(self.member.duplicates.as_str());
+        key.id(UriId(self.member.duplicates.0));
         let item = self.item.key_bytes();
         let space = list::key(&[self.member.space.as_str()]);
         // The text's id, the time and the URI.
@@ -85,22 +87,28 @@ pub(super) fn page(
     limit: Limit,
     cursor: Option<&str>,
 ) -> Result<Page<Item>, Problem> {
-    let id = named.id(level).as_str();
-    let level_name = springline_model::rows::ClusterLevel::from(level).name();
-    let scope = [named.space.as_str(), level_name, id];
+    // Not the root: it may change from page to page.
+    let scope = [named.space.as_str(), ClusterLevel::from(level).name(), &named.asked];
     let after = Listing::ClusterItems.resume(&scope, cursor)?;
     let mut places = walk(reading.snapshot, named, level, after.as_deref(), limit.get() + 1)?;
     let more = places.len() > limit.get();
     places.truncate(limit.get());
     let next = places.last().filter(|_| more).map(|last| Listing::ClusterItems.cursor(&scope, &last.bytes()));
-    let item = |Place { member, item }: Place| Item {
-        uri: item.uri,
-        title: item.title,
-        source: item.source,
-        at: Time(item.at),
-        duplicates: member.duplicates.as_str().to_owned(),
-    };
-    let items = places.into_iter().map(item).collect();
+    let mut sets: HashMap<TextId, Option<String>> = HashMap::new();
+    let mut items = Vec::with_capacity(places.len());
+    for Place { member, item } in places {
+        let duplicates = match sets.get(&member.duplicates) {
+            Some(known) => known.clone(),
+            None => {
+                let set = row(reading.snapshot, &named.space, ClusterLevel::Duplicates, member.duplicates)?;
+                let name = set.map(|set| set.id.as_str().to_owned());
+                sets.insert(member.duplicates, name.clone());
+                name
+            }
+        };
+        let (title, source, at) = (item.title, item.source, Time(item.at));
+        items.push(Item { uri: item.uri, title, source, at, duplicates });
+    }
     Ok(Page { epoch: reading.snapshot.epoch().0, items, next })
 }
 
@@ -112,11 +120,11 @@ fn walk(
     after: Option<&[u8]>,
     limit: usize,
 ) -> Result<Vec<Place>, Problem> {
-    let space = named.space.as_str();
-    let cluster = list::key(&[space, named.cluster.as_str()]);
+    let mut key = KeyWriter::new();
+    let cluster = key.text(named.space.as_str()).id(UriId(named.cluster.0)).clone().into_bytes();
     let prefix = match level {
         Level::Cluster => cluster.clone(),
-        Level::Duplicates => list::key(&[space, named.cluster.as_str(), named.duplicates.as_str()]),
+        Level::Duplicates => key.id(UriId(named.duplicates.0)).take(),
     };
     let mut places = Vec::new();
     let mut last = None;
@@ -144,7 +152,7 @@ fn walk(
 /// A place's bytes as what is behind the cluster in a member's key, and what is behind the text in an item's.
 fn split(place: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut key = KeyReader::new(place);
-    key.text().ok()?;
+    key.id().ok()?;
     key.id().ok()?;
     let within = key.rest();
     Some((&place[..place.len() - within.len()], within))

@@ -151,12 +151,13 @@ fn nearest(
         Similar { epoch: snapshot.epoch().0, compared, complete, items: Vec::new(), clusters: Vec::new() };
     for (dot, text) in best {
         let similarity = cosine(dot, &text.vector);
-        let id = text.cluster.as_str();
-        if !similar.clusters.iter().any(|known| known.cluster.id == id)
-            && let Some(row) = row(snapshot, space, ClusterLevel::Cluster, &text.cluster)?
-        {
-            similar.clusters.push(SimilarCluster { similarity, cluster: row.into() });
-        }
+        let cluster = row(snapshot, space, ClusterLevel::Cluster, text.cluster)?.map(Cluster::from);
+        let id = cluster.as_ref().map_or_else(String::new, |cluster| cluster.id.clone());
+        similar.clusters.extend(
+            cluster
+                .filter(|_| !similar.clusters.iter().any(|known| known.cluster.id == id))
+                .map(|cluster| SimilarCluster { similarity, cluster }),
+        );
         let room = limit - similar.items.len();
         for item in rows_of_text(snapshot, space, text.text, None, room.min(1))? {
             similar.items.push(SimilarItem {
@@ -166,7 +167,7 @@ fn nearest(
                 title: item.title,
                 source: item.source,
                 at: Time(item.at),
-                cluster: id.to_owned(),
+                cluster: id.clone(),
             });
         }
     }

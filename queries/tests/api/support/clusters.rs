@@ -24,27 +24,15 @@ pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
     for record in &members {
         texts.entry(lexical.vector(&record.title, &record.text).id()).or_default().push(record);
     }
-    let id = ClusterId::of(&members[0].uri);
-    group(rows, ClusterLevel::Cluster, &members, texts.len());
+    let Some(root) = texts.keys().next().copied() else { return };
+    group(rows, ClusterLevel::Cluster, root, &members, texts.len());
     for (text, items) in texts {
-        let set = ClusterId::of(&items[0].uri);
         if items.len() > 1 {
-            group(rows, ClusterLevel::Duplicates, &items, 1);
+            group(rows, ClusterLevel::Duplicates, text, &items, 1);
         }
         let vector = lexical.vector(&items[0].title, &items[0].text);
-        rows.add(&ClusterMemberRow {
-            space: space.clone(),
-            cluster: id.clone(),
-            duplicates: set.clone(),
-            text,
-        });
-        rows.add(&ClusterTextRow {
-            space: space.clone(),
-            text,
-            cluster: id.clone(),
-            duplicates: set,
-            vector,
-        });
+        rows.add(&ClusterMemberRow { space: space.clone(), cluster: root, duplicates: text, text });
+        rows.add(&ClusterTextRow { space: space.clone(), text, cluster: root, duplicates: text, vector });
         for item in items {
             let (uri, source) = (item.uri.clone(), "gardens".to_owned());
             let name =
@@ -56,7 +44,7 @@ pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
     }
 }
 
-fn group(rows: &mut Rows, level: ClusterLevel, members: &[&Record], texts: usize) {
+fn group(rows: &mut Rows, level: ClusterLevel, root: TextId, members: &[&Record], texts: usize) {
     let (first, last) = (members[0], members[members.len() - 1]);
     let id = ClusterId::of(&first.uri);
     for order in ClusterOrder::ALL {
@@ -65,8 +53,7 @@ fn group(rows: &mut Rows, level: ClusterLevel, members: &[&Record], texts: usize
             ClusterOrder::Growth => 1,
             ClusterOrder::LastSeen => last.at.0.cast_unsigned() ^ (1 << 63),
         };
-        let (space, id) = (Space::new(SPACE), id.clone());
-        rows.add(&ClusterRankRow { space, level, order: *order, score, id });
+        rows.add(&ClusterRankRow { space: Space::new(SPACE), level, order: *order, score, root });
     }
     let facts = ClusterFacts {
         items: members.len() as u64,
@@ -81,5 +68,5 @@ fn group(rows: &mut Rows, level: ClusterLevel, members: &[&Record], texts: usize
         growth: [0, 1, 2],
         trend: 3,
     };
-    rows.add(&ClusterRow { space: Space::new(SPACE), level, id, facts });
+    rows.add(&ClusterRow { space: Space::new(SPACE), level, root, id, facts });
 }
