@@ -10,10 +10,14 @@
 pub mod items;
 pub mod similar;
 mod snapshot;
+mod standing;
 
 pub use snapshot::{ClusterSnapshot, SnapshotMember, snapshot};
 
+pub(super) use standing::standing;
+
 use super::{
+    jobs::JobView,
     list::{self, List},
     names,
     shape::Time,
@@ -30,10 +34,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
     Space, TextId, Uri, UriId,
+    job::FixState,
     key::KeyWriter,
     rows::{ClusterLevel, ClusterNameRow, ClusterOrder, ClusterRankRow, ClusterRow, ClusterTextRow},
 };
 use springline_sinks::{Scan, Snapshot};
+use standing::Standing;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -65,6 +71,8 @@ struct ClustersParams {
     min_items: u64,
     /// Only those with items of this source (of the eight most common ones of each).
     source: Option<String>,
+    /// Only those that stand so: of clusters, not of near-duplicates.
+    status: Option<Status>,
     /// The most items.
     #[serde(default)]
     limit: Limit,
@@ -89,6 +97,30 @@ struct ClusterParams {
     limit: Limit,
     /// The `next` of the page before.
     cursor: Option<String>,
+}
+
+/// How a cluster stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Status {
+    New,
+    Fixing,
+    PrOpened,
+    Failed,
+    Resolved,
+}
+
+impl From<Status> for FixState {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::New => Self::New,
+            Status::Fixing => Self::Fixing,
+            Status::PrOpened => Self::PrOpened,
+            Status::Failed => Self::Failed,
+            Status::Resolved => Self::Resolved,
+        }
+    }
 }
 
 /// How much the members have in common.
@@ -166,6 +198,9 @@ pub struct Cluster {
     pub last_seen: Time,
     /// How many items are new.
     pub growth: Growth,
+    /// Of a cluster, what its jobs make of it: `new`, `fixing`, `pr_opened`, `failed` or `resolved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
 }
 
 /// Items of a source.
@@ -190,8 +225,10 @@ pub struct Growth {
     pub trend: u64,
 }
 
-impl From<ClusterRow> for Cluster {
-    fn from(row: ClusterRow) -> Self {
+impl Cluster {
+    fn of(row: ClusterRow, standing: &Standing) -> Self {
+        let is_cluster = row.level == ClusterLevel::Cluster;
+        let status = is_cluster.then(|| standing.of(&row.space, row.root).state.name());
         let facts = row.facts;
         let [hour, day, week] = facts.growth;
         let source = |(source, items)| SourceCount { source, items };
@@ -209,6 +246,7 @@ impl From<ClusterRow> for Cluster {
             first_seen: Time(facts.first_seen),
             last_seen: Time(facts.last_seen),
             growth: Growth { hour, day, week, trend: facts.trend },
+            status,
         }
     }
 }
@@ -221,6 +259,8 @@ pub struct ClusterPage {
     /// The name that was asked for, if it is not the cluster's own (any more).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirected_from: Option<String>,
+    /// Jobs about it, whatever it was called when they were ordered: the newest first, at most 20.
+    pub jobs: Vec<JobView>,
     /// Its items: near-duplicates beside each other, the oldest of a text first.
     #[serde(flatten)]
     pub page: Page<Item>,
@@ -230,6 +270,11 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
     let (level, order) = (ClusterLevel::from(params.level), ClusterOrder::from(params.sort));
     let mut prefix = KeyWriter::new();
     prefix.text(&params.space).byte(level as u8).byte(order as u8);
+    let status = params.status.map(FixState::from);
+    if status.is_some() && level == ClusterLevel::Duplicates {
+        return Err(Problem::parameter("status", "near-duplicates have none: their cluster has"));
+    }
+    let standing = Standing::read(reading.snapshot)?;
     let (min_items, source) = (params.min_items.to_string(), params.source.as_deref());
     let list = List {
         listing: Listing::Clusters,
@@ -240,6 +285,7 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
             &min_items,
             if source.is_some() { "of" } else { "" },
             source.unwrap_or(""),
+            status.map_or("", FixState::name),
         ],
         prefix: prefix.into_bytes(),
         limit: params.limit,
@@ -255,7 +301,9 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
             None
         })?;
         let told = |source: &str| row.facts.sources.iter().any(|(other, _)| other == source);
-        (row.facts.items >= params.min_items && source.is_none_or(told)).then(|| row.into())
+        let stands = status.is_none_or(|status| standing.of(&row.space, row.root).state == status);
+        let is_wanted = row.facts.items >= params.min_items && source.is_none_or(told) && stands;
+        is_wanted.then(|| Cluster::of(row, &standing))
     });
     failed.map_or(page, Err)
 }
@@ -265,7 +313,9 @@ fn cluster(reading: &Reading<'_>, params: ClusterParams) -> Result<ClusterPage, 
     let row = named.row(reading.snapshot, params.level)?;
     let redirected_from = (row.id.as_str() != params.id).then_some(params.id);
     let page = items::page(reading, &named, params.level, params.limit, params.cursor.as_deref())?;
-    Ok(ClusterPage { cluster: row.into(), redirected_from, page })
+    let standing = Standing::read(reading.snapshot)?;
+    let jobs = standing.jobs(reading.snapshot, &named.space, named.cluster)?;
+    Ok(ClusterPage { cluster: Cluster::of(row, &standing), redirected_from, jobs, page })
 }
 
 /// A cluster or a duplicate set by its root.

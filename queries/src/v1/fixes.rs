@@ -1,6 +1,7 @@
 //! Clusters and the jobs about them: an agent is set to work with one call, and the operator has the last word.
 
 use super::{
+    clusters,
     jobs::{JobView, Started},
     write::{self, WaitSecs},
 };
@@ -17,12 +18,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use springline_model::{
     ClusterId, Event, EventBody, JobEvent, SourceId, Timestamp,
-    job::{FixState, JobDeed, MAX_SNAPSHOT_BYTES, Mark, Refusal},
+    job::{FixState, Fixing, JobDeed, MAX_SNAPSHOT_BYTES, Mark, Refusal},
     key::text_key,
     rows::{ClusterStateRow, JobRow, job_key},
 };
 use springline_sinks::Snapshot;
 
+/// How many items of a cluster an agent is given: with their texts no more than fits.
+const MEMBERS: usize = 40;
 /// The longest name of a cluster.
 const MAX_CLUSTER_BYTES: usize = 256;
 
@@ -88,7 +91,8 @@ struct ReopenParams {
 struct Start {
     /// The agent, by its name in the configuration.
     agent: String,
-    /// What it is given to know of the cluster: any JSON, at most 256 KiB.
+    /// What it is given to know: any JSON, at most 256 KiB. Without it the cluster as it is now: title, summary,
+    /// keywords, and the first items with their texts.
     #[serde(default)]
     snapshot: Value,
 }
@@ -128,9 +132,9 @@ fn state_row(snapshot: &Snapshot<'_>, cluster: &ClusterId) -> Result<ClusterStat
 }
 
 /// Nothing, unless a job is pending or running for the cluster.
-fn must_be_free(row: &ClusterStateRow) -> Result<(), Problem> {
-    match row.fixing.job {
-        Some(job) if row.fixing.state == FixState::Fixing => {
+fn must_be_free(fixing: &Fixing) -> Result<(), Problem> {
+    match fixing.job {
+        Some(job) if fixing.state == FixState::Fixing => {
             Err(Problem::new(Kind::Conflict, Refusal::Busy(job).to_string()))
         }
         _ => Ok(()),
@@ -154,7 +158,7 @@ pub async fn start_fix(
         return Err(Problem::new(Kind::TooLarge, detail));
     }
     let of = cluster.clone();
-    answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &of)?)).await?;
+    answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &of)?.fixing)).await?;
     let order = crate::control::JobOrder { cluster: cluster.clone(), agent, snapshot };
     let (job, epoch) = state.control.order_job(order).await?;
     let visible = state.visible(epoch, WaitSecs::usual().bounded(state)).await;
@@ -165,7 +169,7 @@ pub async fn start_fix(
     // Of two orders at the same time the first is taken.
     let taken = answer::on_snapshot(state, move |snapshot| match snapshot.get::<JobRow>(&job_key(job))? {
         Some(_) => Ok(()),
-        None => must_be_free(&state_row(snapshot, &cluster)?)
+        None => must_be_free(&state_row(snapshot, &cluster)?.fixing)
             .and(Err(Problem::new(Kind::Conflict, "another job was faster, and is over"))),
     });
     taken.await?;
@@ -187,7 +191,18 @@ fn state(reading: &Reading<'_>, params: StateParams) -> Result<ClusterState, Pro
 }
 
 async fn start(state: AppState, params: StartParams, body: Start) -> Result<(StatusCode, Started), Problem> {
-    start_fix(&state, cluster_id("id", &params.id)?, body.agent, &body.snapshot).await
+    let asked = cluster_id("id", &params.id)?;
+    if !body.snapshot.is_null() {
+        return start_fix(&state, asked, body.agent, &body.snapshot).await;
+    }
+    let found = answer::on_snapshot(&state, move |snapshot| {
+        let (cluster, fixing) = clusters::standing(snapshot, &asked)?;
+        must_be_free(&fixing)?;
+        Ok((clusters::snapshot(snapshot, cluster.as_str(), None, MEMBERS)?, cluster))
+    });
+    let (known, cluster) = found.await?;
+    let known = serde_json::to_value(known).map_err(|error| Problem::internal("a snapshot", &error))?;
+    start_fix(&state, cluster, body.agent, &known).await
 }
 
 async fn resolve(
@@ -212,7 +227,7 @@ async fn mark(
     mark: Mark,
 ) -> Result<(StatusCode, write::Written), Problem> {
     let of = cluster.clone();
-    answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &of)?)).await?;
+    answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &of)?.fixing)).await?;
     let at = Timestamp::now();
     let body = EventBody::Job(Box::new(JobEvent { cluster: cluster.clone(), at, deed: JobDeed::Mark(mark) }));
     let event = Event { source: SourceId::new("operator"), observed: at, body };
@@ -220,7 +235,8 @@ async fn mark(
     let (status, written) = write::shown(state, epoch, Some(write::Wait::Visible), WaitSecs::usual()).await;
     if written.visible {
         // A job may have been ordered in between.
-        answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &cluster)?)).await?;
+        answer::on_snapshot(state, move |snapshot| must_be_free(&state_row(snapshot, &cluster)?.fixing))
+            .await?;
     }
     Ok((status, written))
 }

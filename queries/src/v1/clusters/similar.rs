@@ -3,7 +3,7 @@
 //! Limits: of a space with more than [`MAX_COMPARED`] texts the first by their ids are compared, and the answer says
 //! that it is not complete. A text costs about half a microsecond; no epoch is committed meanwhile.
 
-use super::{Cluster, items::rows_of_text, row};
+use super::{Cluster, Standing, items::rows_of_text, row};
 use crate::{
     answer,
     page::Limit,
@@ -116,6 +116,7 @@ fn nearest(
     vector: &Sparse,
     limit: usize,
 ) -> Result<Similar, Problem> {
+    let standing = Standing::read(snapshot)?;
     let length = f64::from(vector.square()).sqrt();
     let cosine = |dot: u32, other: &Sparse| {
         let both = length * f64::from(other.square()).sqrt();
@@ -151,7 +152,8 @@ fn nearest(
         Similar { epoch: snapshot.epoch().0, compared, complete, items: Vec::new(), clusters: Vec::new() };
     for (dot, text) in best {
         let similarity = cosine(dot, &text.vector);
-        let cluster = row(snapshot, space, ClusterLevel::Cluster, text.cluster)?.map(Cluster::from);
+        let cluster =
+            row(snapshot, space, ClusterLevel::Cluster, text.cluster)?.map(|row| Cluster::of(row, &standing));
         let id = cluster.as_ref().map_or_else(String::new, |cluster| cluster.id.clone());
         similar.clusters.extend(
             cluster
