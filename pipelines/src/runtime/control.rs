@@ -21,7 +21,7 @@ use springline_queries::control::{
     RuntimeStatus, SourceCommand, SourceStatus, Taken, Told,
 };
 use springline_sinks::views::Reader;
-use springline_sources::{Batch, Command, Outbox, SourceState, feedback::Projects};
+use springline_sources::{Batch, Command, Outbox, SourceState};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,13 +33,18 @@ pub struct ProcessControl {
     reader: Reader,
     handles: Handles,
     sealed: watch::Receiver<Sealed>,
-    metrics: Option<PrometheusHandle>,
-    labeler: Option<Labeler>,
-    intake: Arc<Intake>,
-    agents: Agents,
-    meet: Meet,
+    desks: Desks,
     started: Timestamp,
     state: Mutex<State>,
+}
+
+/// Who does what the server asks for.
+pub(super) struct Desks {
+    pub(super) metrics: Option<PrometheusHandle>,
+    pub(super) labeler: Option<Labeler>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) agents: Agents,
+    pub(super) meet: Meet,
 }
 
 struct State {
@@ -54,26 +59,10 @@ impl ProcessControl {
         reader: Reader,
         handles: Handles,
         sealed: watch::Receiver<Sealed>,
-        metrics: Option<PrometheusHandle>,
-        labeler: Option<Labeler>,
-        projects: Arc<Projects>,
-        agents: Agents,
-        meet: Meet,
+        desks: Desks,
     ) -> Arc<Self> {
-        let intake = Intake::new(projects, reader.clone());
         let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
-        Arc::new(Self {
-            reader,
-            handles,
-            sealed,
-            metrics,
-            labeler,
-            intake,
-            agents,
-            meet,
-            started: Timestamp::now(),
-            state: Mutex::new(state),
-        })
+        Arc::new(Self { reader, handles, sealed, desks, started: Timestamp::now(), state: Mutex::new(state) })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -102,7 +91,7 @@ impl ProcessControl {
 
     /// Says where the server answers, and as what others know it: agents report there.
     pub fn serve_at(&self, address: SocketAddr, public_url: Option<&str>) {
-        self.agents.serve_at(address, public_url);
+        self.desks.agents.serve_at(address, public_url);
     }
 
     /// Whether every source has caught up once.
@@ -177,7 +166,7 @@ impl Control for ProcessControl {
     }
 
     fn metrics(&self) -> String {
-        self.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+        self.desks.metrics.as_ref().map(PrometheusHandle::render).unwrap_or_default()
     }
 
     async fn submit(&self, events: Vec<Event>) -> Result<Epoch, ControlError> {
@@ -192,7 +181,7 @@ impl Control for ProcessControl {
     }
 
     async fn issue_label(&self, draft: LabelDraft) -> Result<(Label, Epoch), ControlError> {
-        let labeler = self.labeler.as_ref().ok_or_else(|| {
+        let labeler = self.desks.labeler.as_ref().ok_or_else(|| {
             ControlError::Refused("no labeler is configured: set `labeler.did` and `labeler.key_file`".into())
         })?;
         let submit = |body| {
@@ -203,20 +192,20 @@ impl Control for ProcessControl {
     }
 
     async fn take_feedback(&self, told: Told) -> Result<Taken, FeedbackError> {
-        self.intake.take(told, self.outbox()?).await
+        self.desks.intake.take(told, self.outbox()?).await
     }
 
     async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
-        self.intake.delete(&item, self.outbox()?).await
+        self.desks.intake.delete(&item, self.outbox()?).await
     }
 
     fn agents(&self) -> Vec<AgentStatus> {
-        self.agents.status()
+        self.desks.agents.status()
     }
 
     async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
         let cluster = order.cluster.clone();
-        let opening = self.agents.opening(order)?;
+        let opening = self.desks.agents.opening(order)?;
         let job = agents::new_id()
             .ok_or_else(|| ControlError::Failed("the system has no random numbers".into()))?;
         let at = Timestamp::now();
@@ -227,11 +216,11 @@ impl Control for ProcessControl {
     }
 
     fn has_project(&self, project: &Project) -> bool {
-        self.intake.has(project)
+        self.desks.intake.has(project)
     }
 
     fn meet(&self, did: &Uri) {
-        self.meet.meet(did);
+        self.desks.meet.meet(did);
     }
 
     fn label_frame(&self, notice: &LabelNotice) -> Vec<u8> {

@@ -15,6 +15,7 @@
 //! bounded, so a slow disk is felt by the upstream, not by the memory.
 
 pub mod acquaint;
+mod boot;
 pub mod collect;
 pub mod committer;
 pub mod control;

@@ -2,14 +2,17 @@
 
 use super::{
     DataDir, DataDirError, ProcessControl, acquaint,
+    boot::Boot,
     collect::Report,
     committer,
+    control::Desks,
     host::{self, Prepared, Shared, chain},
+    intake::Intake,
     journal::{Journal, JournalError},
     keeper::Keeper,
     labeler::{Labeler, LabelerError},
-    lookup::{self, StoreKnown, StoreLookup},
-    recompute::{self, RecomputeError, recompute},
+    lookup::StoreKnown,
+    recompute::RecomputeError,
     recovery::{Decision, Found, Refusal, decide},
     sealer::{Sealed, Sealer, SealerError},
     steward::Steward,
@@ -20,12 +23,10 @@ use crate::{
     agents::{AgentError, Agents, Runner},
     config::Config,
     embedding::{EmbeddingError, Stage},
-    views::Purpose,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
-use springline_model::{Epoch, EpochCommit, Table, Uri, View};
-use springline_operators::{Committed, Visible};
+use springline_model::{Epoch, Table, Uri};
 use springline_queries::control::Phase;
 use springline_sinks::{
     parquet::{ParquetError, Snapshot},
@@ -41,7 +42,6 @@ use springline_sources::{
 };
 use std::{
     collections::BTreeMap,
-    rc::Rc,
     sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -158,16 +158,10 @@ impl Opened {
         let projects = Arc::new(Projects::new(&config.feedback)?);
         let agents = Agents::open(&config.agents)?;
         let (meet, asked) = acquaint::queue();
-        let control = ProcessControl::new(
-            views.reader(),
-            handles,
-            sealed_now,
-            metrics,
-            labeler,
-            projects.clone(),
-            agents.clone(),
-            meet,
-        );
+        let reader = views.reader();
+        let intake = Intake::new(projects.clone(), reader.clone());
+        let desks = Desks { metrics, labeler, intake, agents: agents.clone(), meet };
+        let control = ProcessControl::new(reader, handles, sealed_now, desks);
         Ok(Self {
             config,
             data,
@@ -438,153 +432,4 @@ async fn watch_until_live(control: Arc<ProcessControl>, stop: CancellationToken)
         }
     }
     control.enter(Phase::Live);
-}
-
-/// What has to be done before new events can be taken.
-struct Boot {
-    views: Views,
-    reports: mpsc::Sender<Report>,
-    applied: watch::Receiver<u64>,
-    control: Arc<ProcessControl>,
-    config: Config,
-    stop: CancellationToken,
-}
-
-impl Boot {
-    fn run(mut self, journal: Journal, replay_from: Epoch) -> Result<(Workers, Journal), RuntimeError> {
-        self.control.enter(Phase::Hydrating);
-        self.correct()?;
-        let mut workers = self.start_workers()?;
-        self.hydrate(&mut workers)?;
-        self.replay(&mut workers, &journal, replay_from)?;
-        Ok((workers, journal))
-    }
-
-    /// Recomputes the views that another version of the program, or the same with other settings, has written.
-    fn correct(&self) -> Result<(), RuntimeError> {
-        let reader = self.views.reader();
-        let settings = self.config.definitions().settings();
-        let written: BTreeMap<String, String> = self
-            .views
-            .settings()?
-            .and_then(|settings| serde_json::from_str(&settings).ok())
-            .unwrap_or_default();
-        let is_stale = |view: View| {
-            let other_version = self.views.status(view).version != Some(view.version());
-            let is_kept = view != View::Ledger && !self.config.views.off.contains(&view);
-            is_kept && (other_version || settings.get(view.name()) != written.get(view.name()))
-        };
-        let stale: Vec<View> = View::ALL.iter().copied().filter(|view| is_stale(*view)).collect();
-        if stale.is_empty() {
-            return Ok(());
-        }
-        if self.views.applied() == Epoch::ZERO {
-            for view in stale {
-                self.views.reconcile(view, BTreeMap::new(), Vec::new())?;
-            }
-            return Ok(self.views.keep_settings(&serde_json::json!(settings).to_string())?);
-        }
-        let started = Instant::now();
-        let mut computed = recompute(&reader, self.config.runtime.workers, self.config.definitions())?;
-        for view in stale {
-            let rows = computed.of(view);
-            let postings = if view == View::Search { std::mem::take(&mut computed.postings) } else { vec![] };
-            let corrections = self.views.reconcile(view, rows, postings)?;
-            tracing::info!(view = view.name(), ?corrections, "view computed anew");
-        }
-        self.views.keep_settings(&serde_json::json!(settings).to_string())?;
-        tracing::info!(elapsed = ?started.elapsed(), "views corrected");
-        Ok(())
-    }
-
-    fn start_workers(&self) -> Result<Workers, RuntimeError> {
-        let (reader, applied) = (self.views.reader(), self.applied.clone());
-        let committed = Arc::new(move || {
-            Rc::new(StoreLookup { reader: reader.clone(), applied: applied.clone() }) as Rc<dyn Committed>
-        });
-        Ok(Workers::start(
-            self.config.runtime.workers,
-            Purpose::Live,
-            self.config.definitions(),
-            committed,
-            self.reports.clone(),
-        )?)
-    }
-
-    /// Feeds what the ledger has to the operators that keep state, a chunk a tick, so that the peak of memory stays
-    /// near the steady state.
-    fn hydrate(&mut self, workers: &mut Workers) -> Result<(), RuntimeError> {
-        if self.views.applied() == Epoch::ZERO {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let reader = self.views.reader();
-        let clock = reader.clock();
-        let total = self.views.status(View::Ledger).fingerprint.rows;
-        let mut done = 0;
-        let mut outcome = Ok(());
-        lookup::visible(&reader, recompute::CHUNK, &mut |rows| {
-            if outcome.is_err() || self.stop.is_cancelled() {
-                return;
-            }
-            done += rows.len() as u64;
-            let records =
-                rows.into_iter().map(|row| Visible { source: row.source, record: row.record }).collect();
-            outcome = workers
-                .feed(vec![], records, clock)
-                .map_err(SealerError::Worker)
-                .and_then(|tick| self.wait(tick));
-            self.control.progress("hydrate", done, Some(total));
-        })?;
-        outcome?;
-        tracing::info!(records = done, elapsed = ?started.elapsed(), "hydrated");
-        Ok(())
-    }
-
-    /// Feeds the epochs that the store has not seen.
-    fn replay(&mut self, workers: &mut Workers, journal: &Journal, from: Epoch) -> Result<(), RuntimeError> {
-        let total = journal.last().0.saturating_sub(from.0 - 1);
-        for (done, record) in (0..).zip(journal.replay(from)?) {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let record = record?;
-            let at = record.commit.at;
-            self.feed(workers, record.commit, record.events, at)?;
-            self.control.progress("replay", done, Some(total));
-        }
-        let next = workers.next_tick();
-        if next > 0 {
-            self.wait_for(next)?;
-        }
-        if total > 0 {
-            tracing::info!(epochs = total, "replayed");
-        }
-        Ok(())
-    }
-
-    fn feed(
-        &mut self,
-        workers: &mut Workers,
-        commit: EpochCommit,
-        events: Vec<springline_model::Event>,
-        at: springline_model::Timestamp,
-    ) -> Result<(), RuntimeError> {
-        let tick = workers.next_tick();
-        self.reports.send(Report::Commit { tick, commit }).map_err(|_| SealerError::Committer)?;
-        let tick = workers.feed(events, vec![], at).map_err(SealerError::Worker)?;
-        self.wait(tick)?;
-        Ok(())
-    }
-
-    /// Waits until no more than the bound is in flight behind a tick.
-    fn wait(&mut self, tick: u64) -> Result<(), SealerError> {
-        self.wait_for((tick + 1).saturating_sub(self.config.runtime.epochs_in_flight.max(1)))
-    }
-
-    fn wait_for(&mut self, tick: u64) -> Result<(), SealerError> {
-        let runtime = tokio::runtime::Handle::current();
-        let reached = runtime.block_on(self.applied.wait_for(|applied| *applied >= tick));
-        reached.map(|_| ()).map_err(|_| SealerError::Committer)
-    }
 }
