@@ -1,6 +1,7 @@
 //! Agents at work: from one call to the pull request, whatever is killed on the way, and agents that misbehave.
 
 mod faults;
+mod feedback;
 mod hostile;
 mod webhook;
 
