@@ -147,6 +147,8 @@ fn each_item_is_here_once_as_it_is_now() {
     assert_eq!(accepted, 1);
     assert_eq!(listed(&server, "&project=shop"), ["four", "three", "two", "one, edited"]);
     assert_eq!(listed(&server, "&project=shop&since=2026-01-02&until=2026-01-04"), ["three", "two"]);
+    assert_eq!(listed(&server, "&project=shop&until=2026-01-02T00:00:00.001Z"), ["two", "one, edited"]);
+    assert_eq!(listed(&server, "&since=2026-01-03&until=2026-01-04"), ["three"]);
     assert_eq!(listed(&server, "&q=crash"), ["a crash at the start"]);
     assert_eq!(listed(&server, "&q=so&project=shop&source=manual"), ["four", "three", "two", "one, edited"]);
     assert_eq!(listed(&server, "&source=github"), Vec::<String>::new());
