@@ -28,7 +28,8 @@
 //! 6. A repository that is being fetched as a whole merges with what arrives meanwhile by version: deletes are
 //!    remembered (`tombs`) until it has been fetched. A commit that does not follow the one before leaves the
 //!    repository desynchronized (`resyncs`): somebody has to fetch it.
-//! 7. Of a labeler's labels of one value on one subject the one made last counts.
+//! 7. Deletes of feedback are remembered (`tombs`) until a newer version is put: its sources may tell old news.
+//! 8. Of a labeler's labels of one value on one subject the one made last counts.
 //!
 //! # Invariants
 //! * `visible` has at most one record a URI; summed over ticks it is the records of rule 3.
@@ -36,7 +37,7 @@
 //!   ticks in flight, which the host bounds.
 //!
 //! # Limits
-//! * Outside of repositories a deleted record leaves no trace, so neither does its rev: an older put that arrives
+//! * Outside of repositories and feedback a deleted record leaves no trace, so neither does its rev: an older put that arrives
 //!   *after* the tick of the delete brings the record back until the delete is delivered again. Sources resume from
 //!   positions that were committed with the data, in order, so the delete follows in the same replay.
 //! * The events of one authority should come through one worker: between workers there is no order of arrival.
