@@ -1,15 +1,16 @@
 //! Feedback through the whole process: told, told again, changed, deleted, delivered, counted; and over a crash.
 
+use axum::{Router, extract::Path};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use springline_tests::{Answer, Server, Springline, data, encode, fingerprints, send};
-use std::path::Path;
+use springline_tests::{Answer, Server, Springline, data, encode, eventually, fingerprints, send};
+use std::{net::SocketAddr, time::Duration};
 use tempfile::TempDir;
 
 const SECRET: &str = "a secret for the hooks";
 
 /// A process with two projects.
-fn configured(dir: &Path) -> Springline {
+fn configured(dir: &std::path::Path) -> Springline {
     std::fs::write(dir.join("hook.secret"), format!("{SECRET}\n")).unwrap();
     let config = dir.join("springline.toml");
     let text = "
@@ -147,6 +148,8 @@ fn each_item_is_here_once_as_it_is_now() {
     assert_eq!(accepted, 1);
     assert_eq!(listed(&server, "&project=shop"), ["four", "three", "two", "one, edited"]);
     assert_eq!(listed(&server, "&project=shop&since=2026-01-02&until=2026-01-04"), ["three", "two"]);
+    assert_eq!(listed(&server, "&project=shop&until=2026-01-02T00:00:00.001Z"), ["two", "one, edited"]);
+    assert_eq!(listed(&server, "&since=2026-01-03&until=2026-01-04"), ["three"]);
     assert_eq!(listed(&server, "&q=crash"), ["a crash at the start"]);
     assert_eq!(listed(&server, "&q=so&project=shop&source=manual"), ["four", "three", "two", "one, edited"]);
     assert_eq!(listed(&server, "&source=github"), Vec::<String>::new());
@@ -232,6 +235,77 @@ fn subreddits_are_named_while_running() {
             .success()
     );
     assert!(dir.path().join("tables/subreddits").is_dir());
+}
+
+/// A Reddit with one subreddit, in which one thing was said.
+fn reddit() -> (SocketAddr, Value) {
+    let data = json!({
+        "name": "t3_one", "title": "one", "selftext": "it is so", "author": "ada", "subreddit": "Cats", "edited": false,
+        "created_utc": springline_model::Timestamp::now().as_secs() - 60, "permalink": "/r/Cats/comments/one/_/",
+    });
+    let thing = json!({ "kind": "t3", "data": data });
+    let listing =
+        |children: Vec<Value>| json!({ "kind": "Listing", "data": { "children": children, "after": null } });
+    let (all, none) = (listing(vec![thing.clone()]).to_string(), listing(vec![]).to_string());
+    let info = all.clone();
+    let said = move |Path((subreddit, kind)): Path<(String, String)>| async move {
+        if (subreddit.as_str(), kind.as_str()) == ("cats", "new") { all } else { none }
+    };
+    let token = || async { r#"{"access_token": "x", "token_type": "bearer", "expires_in": 3600}"# };
+    let app = Router::new()
+        .route("/api/v1/access_token", axum::routing::post(token))
+        .route("/api/info", axum::routing::get(|| async { info }))
+        .route("/r/{subreddit}/{kind}", axum::routing::get(said));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), app).await.unwrap();
+        });
+    });
+    (address, thing)
+}
+
+#[test]
+fn a_poller_and_a_client_tell_of_the_same_item() {
+    let dir = TempDir::new().unwrap();
+    let (address, thing) = reddit();
+    let springline = configured(dir.path());
+    let config = dir.path().join("springline.toml");
+    let source = "
+        [sources.reddit]
+        type = \"reddit\"
+        user_agent = \"linux:springline.tests:v1 (by /u/nobody)\"
+        client_id = \"an app\"
+        client_secret_file = \"HOOK\"
+        auth_url = \"http://ADDRESS\"
+        api_url = \"http://ADDRESS\"
+        poll_secs = 1
+        recheck_secs = 1
+        window_requests = 100000
+    ";
+    let source = source
+        .replace("HOOK", &dir.path().join("hook.secret").to_string_lossy())
+        .replace("ADDRESS", &address.to_string());
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + &source).unwrap();
+    let server = start(&springline);
+    assert!(listed(&server, "").is_empty(), "nothing is to be read yet");
+    post(&server, "/v1/config/reddit/subreddits", &json!({ "subreddit": "Cats", "project": "shop" }));
+    let there = || (listed(&server, "") == ["one"]).then_some(());
+    eventually("it is read", Duration::from_secs(30), there);
+    let ingest = "/v1/ingest/reddit?project=shop";
+    assert_eq!(statuses(&post(&server, ingest, &thing)), ["duplicate"]);
+    assert_eq!(server.delete("/v1/feedback/shop/reddit/t3_one?wait=visible").status, 200);
+    let pulled = server.pull("reddit").unwrap();
+    assert_eq!(pulled.status, 200, "{}", pulled.text());
+    assert!(listed(&server, "").is_empty(), "the poller does not bring it back");
+    assert_eq!(statuses(&post(&server, ingest, &thing)), ["accepted"]);
+    assert_eq!(server.delete("/v1/config/reddit/subreddits?subreddit=cats&wait=visible").status, 200);
+    assert_eq!(listed(&server, ""), ["one"], "what was read stays");
+    server.stop();
+    assert!(springline.output(&["views", "verify"]).status.success());
 }
 
 #[test]

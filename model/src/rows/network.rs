@@ -286,7 +286,8 @@ impl Row for GapRow {
 }
 
 /// `tombs`: a record that was deleted while its repository is being fetched, so that the fetched version, which may
-/// be older, does not bring it back. Key: its URI.
+/// be older, does not bring it back; or a feedback item that was deleted, for as long as nobody posts it again. Key: its
+/// URI.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TombRow {
     /// Which record.

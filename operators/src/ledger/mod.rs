@@ -29,8 +29,9 @@
 //!    remembered (`tombs`) until it has been fetched. The copy names every record that it has with its own version; at
 //!    its end what is older was not in it, and is gone, even if it came after the copy was compared. A commit that does not follow the one before leaves the
 //!    repository desynchronized (`resyncs`): somebody has to fetch it.
-//! 7. Of a labeler's labels of one value on one subject the one made last counts.
-//! 8. What happens to jobs happens in order of arrival, if it may (`Job::take`); what may not is counted. A cluster
+//! 7. Deletes of feedback are remembered (`tombs`) until a newer version is put: its sources may tell old news.
+//! 8. Of a labeler's labels of one value on one subject the one made last counts.
+//! 9. What happens to jobs happens in order of arrival, if it may (`Job::take`); what may not is counted. A cluster
 //!    has one job at a time that is not over; how it stands follows from its jobs (`Fixing::of`).
 //!
 //! # Invariants
@@ -39,7 +40,7 @@
 //!   ticks in flight, which the host bounds.
 //!
 //! # Limits
-//! * Outside of repositories a deleted record leaves no trace, so neither does its rev: an older put that arrives
+//! * Outside of repositories and feedback a deleted record leaves no trace, so neither does its rev: an older put that arrives
 //!   *after* the tick of the delete brings the record back until the delete is delivered again. Sources resume from
 //!   positions that were committed with the data, in order, so the delete follows in the same replay.
 //! * One copy of a repository at a time: of two that overlap the second one's records may come while nobody waits for

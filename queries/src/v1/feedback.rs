@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::{
     FeedbackSource, FeedbackStatus, ItemName, Project, Record, Timestamp, Uri,
     feedback::KIND,
+    key::KeyWriter,
     rows::{FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow},
     text::display,
 };
@@ -258,18 +259,30 @@ fn feedback(reading: &Reading<'_>, params: FeedbackParams) -> Result<Page<Feedba
     if let Some(q) = &params.q {
         return matching(reading, q, &wanted, &scope, &params);
     }
-    let (limit, cursor) = (params.limit, params.cursor.as_deref());
-    match &wanted.project {
+    // The list is by time: it begins where `until` is, and ends where `since` is.
+    let begin = wanted.until.filter(|_| params.cursor.is_none()).map(|until| {
+        let key = KeyWriter::new().newest(until).take();
+        Listing::Feedback.cursor(&scope, &key)
+    });
+    let (limit, cursor) = (params.limit, params.cursor.as_deref().or(begin.as_deref()));
+    let mut is_over = false;
+    let mut shown = |item: FeedbackMeta| {
+        is_over |= wanted.since.is_some_and(|since| item.at < since);
+        wanted.has(&item).then(|| item.into())
+    };
+    let mut page = match &wanted.project {
         Some(project) => {
             let prefix = list::key(&[project.as_str()]);
             let list = List { listing: Listing::Feedback, scope: &scope, prefix, limit, cursor };
-            list.page(reading, |row: ProjectFeedbackRow| wanted.has(&row.0).then(|| row.0.into()))
+            list.page(reading, |row: ProjectFeedbackRow| shown(row.0))?
         }
         None => {
             let list = List { listing: Listing::Feedback, scope: &scope, prefix: Vec::new(), limit, cursor };
-            list.page(reading, |row: FeedbackRow| wanted.has(&row.0).then(|| row.0.into()))
+            list.page(reading, |row: FeedbackRow| shown(row.0))?
         }
-    }
+    };
+    page.next = page.next.filter(|_| !is_over);
+    Ok(page)
 }
 
 /// A page of what a query finds, the newest first.

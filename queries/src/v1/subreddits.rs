@@ -31,9 +31,11 @@ pub(crate) fn routes(routes: &mut Routes) {
     let operation = routes.command(Method::POST, PATH, choose);
     operation.may(Kind::NotFound).may(Kind::Unavailable);
     operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
-    let operation = routes.command(Method::DELETE, "/v1/config/reddit/subreddits/{subreddit}", leave);
-    operation.may(Kind::Unavailable);
-    operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
+    for path in [PATH, "/v1/config/reddit/subreddits/{subreddit}"] {
+        let operation = routes.command(Method::DELETE, path, leave);
+        operation.may(Kind::Unavailable);
+        operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
+    }
 }
 
 /// What was said of subreddits while running. It wins over the configuration, whose subreddits `/v1/sources` shows.

@@ -33,6 +33,7 @@ use reqwest::{
 use serde_json::Value;
 use springline_model::{FeedbackSource, ItemName, Project, SourceId, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
 
 /// The most bytes of a page: 100 issues of 64 Ki characters each.
 const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
@@ -84,7 +85,8 @@ impl Source for Github {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let walker = Walker { api, config, repos, headers, etags: BTreeMap::new(), afresh: false };
+        let walker =
+            Walker { api, config, repos, headers, etags: BTreeMap::new(), full: None, afresh: false };
         poll::run(walker, id, context).await
     }
 }
@@ -96,6 +98,8 @@ struct Walker {
     headers: HeaderMap,
     /// By repository: the first page that was asked for last, and its tag.
     etags: BTreeMap<String, (String, HeaderValue)>,
+    /// Until when the API has no room for us.
+    full: Option<Instant>,
     /// The positions don't count.
     afresh: bool,
 }
@@ -228,14 +232,18 @@ impl Walker {
     }
 
     /// Asks for a page; waits while the API has no room for us.
-    async fn ask(&self, url: &Url, tag: Option<HeaderValue>) -> Result<Answer, Trouble> {
+    async fn ask(&mut self, url: &Url, tag: Option<HeaderValue>) -> Result<Answer, Trouble> {
         let mut headers = self.headers.clone();
         if let Some(tag) = tag {
             headers.insert(IF_NONE_MATCH, tag);
         }
         let ask = Ask { url: url.as_str().to_owned(), headers, form: None };
         for _ in 0..=MAX_WAITS {
+            if let Some(until) = self.full.take() {
+                self.api.pause(until.saturating_duration_since(Instant::now())).await?;
+            }
             let answer = self.api.send(&ask).await?;
+            self.full = exhausted(&answer).map(|wait| Instant::now() + wait);
             match answer.status {
                 200 | 304 => return Ok(answer),
                 403 | 429 => match room_in(&answer) {
@@ -266,18 +274,17 @@ impl Walker {
 
 /// How long to wait until there is room again, if that is what a refusal is about.
 fn room_in(answer: &Answer) -> Option<Duration> {
-    if let Some(wait) = crate::atproto::identity::retry_after(&answer.headers) {
-        return Some(wait.min(LONGEST_WAIT));
-    }
+    let told = crate::atproto::identity::retry_after(&answer.headers).map(|wait| wait.min(LONGEST_WAIT));
+    told.or_else(|| exhausted(answer)).or((answer.status == 429).then_some(Duration::from_secs(60)))
+}
+
+/// How long the window still is in which no request is left.
+fn exhausted(answer: &Answer) -> Option<Duration> {
     let is_empty = answer.number("x-ratelimit-remaining") == Some(0.0);
-    let reset = answer.number("x-ratelimit-reset").filter(|_| is_empty);
-    match reset {
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-        Some(reset) => Some(Duration::from_secs_f64(
-            (reset - Timestamp::now().as_secs() as f64 + 1.0).clamp(1.0, LONGEST_WAIT.as_secs_f64()),
-        )),
-        None => (answer.status == 429).then_some(Duration::from_secs(60)),
-    }
+    let reset = answer.number("x-ratelimit-reset").filter(|_| is_empty)?;
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+    let left = reset - Timestamp::now().as_secs() as f64 + 1.0;
+    Some(Duration::from_secs_f64(left.clamp(1.0, LONGEST_WAIT.as_secs_f64())))
 }
 
 /// Where `Link` leads on to: nowhere but to the same host.

@@ -27,6 +27,8 @@ struct Upstream {
     unchanged: u64,
     /// Requests that are left, and until when.
     room: Option<(u64, Instant)>,
+    /// Requests beyond the room.
+    pushy: u64,
     /// Every so many requests fail.
     broken: u64,
     gone: bool,
@@ -65,16 +67,20 @@ impl Upstream {
             };
         }
         let now = Instant::now();
+        let mut limits = HeaderMap::new();
         if let Some((left, until)) = &mut self.room {
             if *until <= now {
                 (*left, *until) = (4, now + Duration::from_secs(1));
             }
             let reset = (Timestamp::now().as_secs() + 1).to_string();
             if *left == 0 {
+                self.pushy += 1;
                 let head = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset)];
                 return (StatusCode::FORBIDDEN, head, "{}").into_response();
             }
             *left -= 1;
+            limits.insert("x-ratelimit-remaining", left.to_string().parse().unwrap());
+            limits.insert("x-ratelimit-reset", reset.parse().unwrap());
         }
         assert_eq!((query["state"].as_str(), query["per_page"].as_str()), ("all", "100"));
         let since = query.get("since").map_or(i64::MIN, |since| Timestamp::parse(since).unwrap().as_secs());
@@ -108,13 +114,10 @@ impl Upstream {
             let url = format!("{}/repos/acme/shop/issues?{}", self.url, next.join("&"));
             head.push(("link", format!("<{}/x>; rel=\"prev\", <{url}>; rel=\"next\"", self.url)));
         }
-        let head: HeaderMap = head
-            .into_iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect::<Vec<(axum::http::HeaderName, axum::http::HeaderValue)>>()
-            .into_iter()
-            .collect();
-        (head, serde_json::to_string(&shown).unwrap()).into_response()
+        for (name, value) in head {
+            limits.insert(name, value.parse().unwrap());
+        }
+        (limits, serde_json::to_string(&shown).unwrap()).into_response()
     }
 }
 
@@ -210,5 +213,6 @@ async fn limits_and_faults_are_borne() {
     wait_for("all issues", || matches(&shared, &ledger)).await;
     let names: BTreeSet<_> = ledger.records().into_keys().collect();
     assert_eq!((names.len(), ledger.counts()), (648, (648, 0)));
+    assert_eq!(shared.lock().unwrap().pushy, 0, "it asked for more than there was room for");
     host.stop().await;
 }
