@@ -49,6 +49,25 @@ pub(super) fn run(texts: &[String], items: usize, timed: usize) -> anyhow::Resul
     Ok(())
 }
 
+/// The worst: distinct texts that are all similar to each other.
+pub(super) fn alike(items: usize, timed: usize) {
+    let mut direct = Direct::new(ClustersConfig::default());
+    let text = |number: usize| format!("the payment for order {number} has failed again");
+    let all: Vec<(Visible, isize)> =
+        (0..items + timed).map(|number| (data::item(number, &text(number)), 1)).collect();
+    for batch in all[..items].chunks(BATCH) {
+        direct.apply(batch);
+    }
+    let mut one = |change: (Visible, isize)| {
+        let started = Instant::now();
+        let moved = direct.apply(&[change]);
+        (started.elapsed(), moved)
+    };
+    report(items, "alike", all[items..].iter().cloned().map(&mut one).collect());
+    let gone = (0..timed).map(|number| (all[number * 7_919 % items].0.clone(), -1));
+    report(items, "unlike", gone.map(one).collect());
+}
+
 /// Each recorded text once; then halves of two, so that there are more.
 fn text(texts: &[String], number: usize) -> String {
     // The texts are sorted: a step that has no factor in common with their number mixes them.
