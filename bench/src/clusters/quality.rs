@@ -24,7 +24,7 @@ pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
         // One without a cluster is one of its own.
         let number = |(at, cluster): (usize, Option<_>)| {
             let next = numbers.len();
-            *numbers.entry(cluster.map_or(Err(at), Ok)).or_insert(next)
+            *numbers.entry(cluster.ok_or(at)).or_insert(next)
         };
         let found: Vec<usize> = clusters.into_iter().enumerate().map(number).collect();
         let Scores { ari, nmi, pairs, b_cubed, found } = Scores::of(&found, &labels);

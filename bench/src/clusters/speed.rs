@@ -30,23 +30,42 @@ pub(super) fn run(texts: &[String], items: usize, timed: usize) -> anyhow::Resul
         (started.elapsed(), moved)
     };
     let inserts = all[items..].iter().map(|record| one(&mut direct, &[(record.clone(), 1)]));
-    report(items, "insert", inserts.collect());
+    report(items, "insert", inserts);
     // Spread over the whole, the same in every run.
     let chosen = |number: usize| number * 7_919 % items;
     let edits = (0..timed).map(|number| {
         let edited = data::item(chosen(number), &text(texts, items + timed + number));
         one(&mut direct, &[(all[chosen(number)].clone(), -1), (edited, 1)])
     });
-    report(items, "edit", edits.collect());
+    report(items, "edit", edits);
     let deletes = (0..timed).map(|number| one(&mut direct, &[(all[chosen(timed + number)].clone(), -1)]));
-    report(items, "delete", deletes.collect());
+    report(items, "delete", deletes);
 
     let copies = (0..timed).map(|number| {
         let copy = data::item(10 * (items + timed) + number, &text(texts, 0));
         one(&mut direct, &[(copy, 1)])
     });
-    report(items, "copy", copies.collect());
+    report(items, "copy", copies);
     Ok(())
+}
+
+/// The worst: distinct texts that are all similar to each other.
+pub(super) fn alike(items: usize, timed: usize) {
+    let mut direct = Direct::new(ClustersConfig::default());
+    let text = |number: usize| format!("the payment for order {number} has failed again");
+    let all: Vec<(Visible, isize)> =
+        (0..items + timed).map(|number| (data::item(number, &text(number)), 1)).collect();
+    for batch in all[..items].chunks(BATCH) {
+        direct.apply(batch);
+    }
+    let mut one = |change: (Visible, isize)| {
+        let started = Instant::now();
+        let moved = direct.apply(&[change]);
+        (started.elapsed(), moved)
+    };
+    report(items, "alike", all[items..].iter().cloned().map(&mut one));
+    let gone = (0..timed).map(|number| (all[number * 7_919 % items].0.clone(), -1));
+    report(items, "unlike", gone.map(one));
 }
 
 /// Each recorded text once; then halves of two, so that there are more.
@@ -65,7 +84,8 @@ fn text(texts: &[String], number: usize) -> String {
     format!("{} {}", half(at(number), false), half(at(number + 31 * round), true))
 }
 
-fn report(items: usize, what: &str, measured: Vec<(Duration, Moved)>) {
+fn report(items: usize, what: &str, measured: impl Iterator<Item = (Duration, Moved)>) {
+    let measured: Vec<_> = measured.collect();
     let count = measured.len().max(1);
     let mut times: Vec<Duration> = measured.iter().map(|(time, _)| *time).collect();
     times.sort_unstable();

@@ -15,12 +15,12 @@
 //!
 //! A text without words (emoji) is its characters. One with nothing to see has no features.
 //!
-//! Limits: 200 words of a title and 2,000 of a text are read; 64 features are kept. The frequencies are those
+//! Limits: 200 words of a title and 2,000 of a text are read, and of either 64 KiB; 64 features are kept. The frequencies are those
 //! of English: words of other languages all weigh the same. Features are 32-bit hashes of stems: about one pair in
 //! four billion is taken for one word.
 
 use super::{
-    Lang, Segmenter, Shape, Sparse,
+    Lang, Segmenter, Shape, Sparse, head,
     stem::{StemCache, stem_language},
 };
 use std::{collections::HashMap, ops::ControlFlow, sync::OnceLock};
@@ -31,6 +31,9 @@ pub(super) const MAX_TITLE_WORDS: usize = 200;
 
 /// Words of a text that are read.
 pub(super) const MAX_TEXT_WORDS: usize = 2_000;
+
+/// Bytes of either that are read.
+const MAX_BYTES: usize = 64 * 1024;
 
 /// How much more a word of the title weighs.
 const TITLE: u32 = 3;
@@ -121,7 +124,7 @@ impl Lexical {
         let Self { segmenter, stems, weights, found } = self;
         let mut read = 0;
         // It ends early only because it was told to.
-        let _ = segmenter.each(text, |word| {
+        let _ = segmenter.each(head(text, MAX_BYTES), |word| {
             if word.shape == Shape::Last {
                 return ControlFlow::Continue(());
             }
