@@ -192,7 +192,7 @@ impl View {
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Ledger | Self::Feedback | Self::Clusters => 1,
+            Self::Ledger | Self::Feedback => 1,
             // Since 2 there are posts: linkers, collections, notifications and rankings of what is not a note; what
             // has neither title nor text is neither listed nor searched.
             Self::Backlinks | Self::Search | Self::Notifications => 2,
@@ -200,6 +200,8 @@ impl View {
             Self::Catalog => 3,
             // Since 2 a touch from the future weighs no more than one of now, since 3 there are posts.
             Self::Rankings => 3,
+            // Since 2 texts have what they mean beside their words.
+            Self::Clusters => 2,
         }
     }
 

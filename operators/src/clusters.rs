@@ -1,19 +1,19 @@
 //! Who says the same: near-duplicates and clusters of records, incremental and independent of any order.
 //!
 //! ```text
-//!  records ─► items (words as vectors: any worker) ──by space──► Space: texts ─► trees ─► clusters ─► six tables
+//!  records ─► items (words, meaning: any worker) ────by space──► Space: texts ─► trees ─► clusters ─► six tables
 //!  clock ───────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! What is clustered together is a *space*: the feedback of a project, or the kinds of records that the configuration
 //! puts together under a name. What a cluster is says `definition`: a function of the records of the space; how it is
-//! kept up to date say `index` (what is similar), `graph` (neighbours, parents, roots) and `space` (rows).
+//! kept up to date say `point` and `index` (what is similar), `graph` (neighbours, parents, roots) and `space` (rows).
 //!
 //! A cluster is named after its oldest member (by time, then id). A name that was ever given still tells of an item,
 //! and so of the cluster that this is in now: redirects need no history. Merges and splits are no view:
 //! what is emitted is a function of the records there are, and that something was once apart is not in them.
 //!
-//! Limits: a space lives on one worker. At a start every item is compared anew. An item that nothing can be seen of
+//! Limits: a space lives on one worker. At a start every item is compared anew, by meaning with every other. An item that nothing can be seen of
 //! has no cluster.
 //!
 //! Memory: see the bench (`springline-bench clusters`); the titles and summaries of items are held.
@@ -25,6 +25,7 @@ mod graph;
 mod group;
 mod index;
 mod item;
+mod point;
 mod space;
 
 #[cfg(feature = "testing")]
@@ -62,6 +63,9 @@ pub enum Representation {
     /// Their words.
     #[default]
     Lexical,
+    /// What they mean, by the vectors in the records ([`springline_model::record::attr::VECTOR`]). Those without one
+    /// are compared among themselves by their words.
+    Semantic,
 }
 
 impl Default for ClustersConfig {
@@ -110,7 +114,6 @@ pub fn clusters<'s>(
     clock: Stream<'s, u64, Vec<Timestamp>>,
     config: &ClustersConfig,
 ) -> Clusters<'s> {
-    let Representation::Lexical = config.representation;
     let half_life_ms = config.half_life_ms;
     let config = config.clone();
     let mut lexical = Lexical::new();

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use springline_model::{Epoch, Event, FeedbackSource, ItemName, JobId, Label, Project, Timestamp, Uri};
+use springline_model::{
+    Epoch, Event, FeedbackSource, ItemName, JobId, Label, Project, Timestamp, Uri, Vector,
+};
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -66,6 +68,11 @@ pub trait Control: Send + Sync + 'static {
 
     /// Somebody looks at an account of which it is not known who it is: it may be looked up, for the next time.
     fn meet(&self, _did: &Uri) {}
+
+    /// What a text with a title means, where texts are compared by that; without a model, nothing.
+    async fn embed(&self, _title: &str, _text: &str) -> Option<Vector> {
+        None
+    }
 
     /// The agents that can be set to work, and what they are at.
     fn agents(&self) -> Vec<AgentStatus> {

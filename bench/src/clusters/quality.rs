@@ -1,24 +1,32 @@
 //! Against what people said belongs together.
 
 use super::{
+    config,
     data::{self, Labelled},
+    meaning::Meanings,
     scores::Scores,
 };
-use springline_model::text::{Lexical, Sparse};
-use springline_operators::{ClustersConfig, Direct};
+use springline_model::{
+    Vector,
+    text::{Lexical, Sparse},
+};
+use springline_operators::Direct;
 use std::{cmp::Reverse, collections::HashMap, path::Path, time::Instant};
 
 /// Measures and prints.
-pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
+pub(super) fn run(dir: &Path, mut meanings: Option<&mut Meanings>) -> anyhow::Result<()> {
     println!(
         "{:<14} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}",
         "", "texts", "ARI", "NMI", "pairs", "B3", "clusters", "s"
     );
     for Labelled { name, texts, labels } in data::labelled(dir)? {
-        let records: Vec<_> =
+        let mut records: Vec<_> =
             texts.iter().enumerate().map(|(number, text)| data::item(number, text)).collect();
+        if let Some(meanings) = &mut meanings {
+            meanings.give(&mut records)?;
+        }
         let started = Instant::now();
-        let clusters = Direct::partition(ClustersConfig::default(), &records);
+        let clusters = Direct::partition(config(meanings.as_deref()), &records);
         let elapsed = started.elapsed().as_secs_f64();
         let mut numbers = HashMap::new();
         // One without a cluster is one of its own.
@@ -35,12 +43,22 @@ pub(super) fn run(dir: &Path) -> anyhow::Result<()> {
     }
     let (reports, pairs) = data::reports(dir)?;
     let mut lexical = Lexical::new();
-    let vectors: Vec<Sparse> =
+    let words: Vec<Sparse> =
         reports.iter().map(|report| lexical.vector(&report.title, &report.text)).collect();
+    let said = |report: &data::Report| format!("{}\n{}", report.title, report.text);
+    let vectors: Option<Vec<Option<Vector>>> = match meanings {
+        Some(meanings) => Some(meanings.of(&reports.iter().map(said).collect::<Vec<_>>())?),
+        None => None,
+    };
+    let similarity = |a: usize, b: usize| match &vectors {
+        Some(vectors) => {
+            vectors[a].as_ref().zip(vectors[b].as_ref()).and_then(|(a, b)| a.product(b)).unwrap_or(0)
+        }
+        None => words[a].dot(&words[b]).cast_signed(),
+    };
     let place = |&(report, duplicate): &(usize, usize)| {
-        let others = (0..vectors.len()).filter(|other| *other != report);
-        let mut others: Vec<_> =
-            others.map(|other| (Reverse(vectors[report].dot(&vectors[other])), other)).collect();
+        let others = (0..reports.len()).filter(|other| *other != report);
+        let mut others: Vec<_> = others.map(|other| (Reverse(similarity(report, other)), other)).collect();
         others.sort_unstable();
         others.iter().position(|(_, other)| *other == duplicate)
     };

@@ -1,18 +1,31 @@
 //! One by one into a space that is full already.
 
-use super::data;
+use super::{config, data, meaning::Meanings};
 use crate::measure;
-use springline_operators::{ClustersConfig, Direct, Moved, Visible};
+use springline_operators::{Direct, Moved, Visible};
 use std::time::{Duration, Instant};
 
 /// Items a tick while the space is filled.
 const BATCH: usize = 256;
 
 /// Measures and prints.
-pub(super) fn run(texts: &[String], items: usize, timed: usize) -> anyhow::Result<()> {
-    let mut direct = Direct::new(ClustersConfig::default());
-    let all: Vec<Visible> =
+pub(super) fn run(
+    texts: &[String],
+    items: usize,
+    timed: usize,
+    mut meanings: Option<&mut Meanings>,
+) -> anyhow::Result<()> {
+    let mut direct = Direct::new(config(meanings.as_deref()));
+    let mut all: Vec<Visible> =
         (0..items + timed).map(|number| data::item(number, &text(texts, number))).collect();
+    // Spread over the whole, the same in every run.
+    let chosen = |number: usize| number * 7_919 % items;
+    let edited = |number: usize| data::item(chosen(number), &text(texts, items + timed + number));
+    let mut edits: Vec<Visible> = (0..timed).map(edited).collect();
+    if let Some(meanings) = &mut meanings {
+        meanings.give(&mut all)?;
+        meanings.give(&mut edits)?;
+    }
     let (held, _) = measure::memory()?;
     let started = Instant::now();
     for batch in all[..items].chunks(BATCH) {
@@ -31,20 +44,20 @@ pub(super) fn run(texts: &[String], items: usize, timed: usize) -> anyhow::Resul
     };
     let inserts = all[items..].iter().map(|record| one(&mut direct, &[(record.clone(), 1)]));
     report(items, "insert", inserts);
-    // Spread over the whole, the same in every run.
-    let chosen = |number: usize| number * 7_919 % items;
-    let edits = (0..timed).map(|number| {
-        let edited = data::item(chosen(number), &text(texts, items + timed + number));
-        one(&mut direct, &[(all[chosen(number)].clone(), -1), (edited, 1)])
-    });
+    let edits = edits
+        .into_iter()
+        .enumerate()
+        .map(|(number, edited)| one(&mut direct, &[(all[chosen(number)].clone(), -1), (edited, 1)]));
     report(items, "edit", edits);
     let deletes = (0..timed).map(|number| one(&mut direct, &[(all[chosen(timed + number)].clone(), -1)]));
     report(items, "delete", deletes);
 
-    let copies = (0..timed).map(|number| {
-        let copy = data::item(10 * (items + timed) + number, &text(texts, 0));
-        one(&mut direct, &[(copy, 1)])
-    });
+    let copy = |number: usize| data::item(10 * (items + timed) + number, &text(texts, 0));
+    let mut copies: Vec<Visible> = (0..timed).map(copy).collect();
+    if let Some(meanings) = meanings {
+        meanings.give(&mut copies)?;
+    }
+    let copies = copies.into_iter().map(|copy| one(&mut direct, &[(copy, 1)]));
     report(items, "copy", copies);
     Ok(())
 }

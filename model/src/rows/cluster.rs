@@ -11,7 +11,7 @@
 
 use super::{Row, get, put};
 use crate::{
-    ClusterId, Space, Table, TextId, Timestamp, Uri, UriId,
+    ClusterId, Space, Table, TextId, Timestamp, Uri, UriId, Vector,
     key::{DecodeError, KeyReader, KeyWriter},
     text::Sparse,
 };
@@ -217,8 +217,10 @@ pub struct ClusterTextRow {
     pub cluster: TextId,
     /// In which duplicate set, by its root.
     pub duplicates: TextId,
-    /// Its vector: what a text that somebody asks about is compared with.
-    pub vector: Sparse,
+    /// Its words: what a text that somebody asks about is compared with.
+    pub words: Sparse,
+    /// What it means, where texts are compared by that.
+    pub meaning: Option<Vector>,
 }
 
 impl Row for ClusterTextRow {
@@ -229,14 +231,14 @@ impl Row for ClusterTextRow {
     }
 
     fn value(&self, value: &mut Vec<u8>) {
-        put(&(self.cluster, self.duplicates, &self.vector), value);
+        put(&(self.cluster, self.duplicates, &self.words, &self.meaning), value);
     }
 
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
         let space = Space::new(key.text()?);
-        let (cluster, duplicates, vector) = get(Self::TABLE, value)?;
-        Ok(Self { space, text: TextId(key.id()?.0), cluster, duplicates, vector })
+        let (cluster, duplicates, words, meaning) = get(Self::TABLE, value)?;
+        Ok(Self { space, text: TextId(key.id()?.0), cluster, duplicates, words, meaning })
     }
 }
 

@@ -69,7 +69,8 @@ proptest! {
         });
         round_trip(&ClusterTextRow {
             space: space.clone(), text: text_id, cluster: TextId(2), duplicates: text_id,
-            vector: crate::text::Sparse::unit(vec![(ordinal, 2), (ordinal.wrapping_add(1), 1)]),
+            words: crate::text::Sparse::unit(vec![(ordinal, 2), (ordinal.wrapping_add(1), 1)]),
+            meaning: crate::Vector::of(&text, &[ordinal as f32, -1.0]).filter(|_| ordinal % 2 == 0),
         });
         round_trip(&ClusterItemRow {
             space: space.clone(), text: text_id, at, uri: uri.clone(), source: text.clone(), title: text.clone(),

@@ -1,25 +1,29 @@
 //! What a cluster is: a function of the set of texts, and of nothing else.
 //!
 //! ```text
-//!  texts ── neighbours ≥ 0.45, the 10 nearest kept ── parent: the most similar of higher priority ──► trees
-//!  trees ── mean vectors, ≥ 0.17, the 10 nearest kept ── parent, by the same rule ─────────────────► clusters
+//!  texts ── neighbours, the 10 nearest kept ── parent: the most similar of higher priority ──► trees
+//!  trees ── means, neighbours, the 10 nearest kept ── parent, by the same rule ──────────────► clusters
 //! ```
 //!
-//! 1. A *text* stands for all items of a space with one vector; how many they are is its multiplicity.
-//! 2. Two texts are neighbours if the similarity of their vectors (`springline_model::text::Sparse`, an integer) is
-//!    at least [`TEXTS`]'s. A text keeps the [`KEPT`] most similar; of equal ones the greater id.
+//! 1. A *text* stands for all items of a space with the same words (`springline_model::text::Sparse`); how many they
+//!    are is its multiplicity. By meaning, it lies where the smallest vector that its items have says; without one, and
+//!    by words, where its words say.
+//! 2. Two texts are neighbours if their similarity (`point`, an integer) is at least [`TEXTS`]'s. A text keeps the
+//!    [`KEPT`] most similar; of equal ones the greater id.
 //! 3. Its density is the number of its neighbours, kept or not, and its multiplicity; its *priority* is
 //!    (⌊log2 density⌋, id). The logarithm makes it stable: one text more or less seldom changes it.
 //! 4. Its *parent* is the most similar text that it keeps and that has a higher priority; of equal ones that of the
 //!    highest. Priorities rise on the way up, so there are no cycles: the texts form *trees* (quick shift).
 //! 5. A *duplicate set* is what is left of a tree when the edges between texts that are no near-duplicates
 //!    (`Sparse::is_near_duplicate`) are cut.
-//! 6. The mean of a tree's vectors is its own vector (`Sparse::mean`, the [`PROFILE`] heaviest features, not scaled: so
-//!    the similarity of two trees is the mean similarity of their texts). Rules 2 to 4 once more, with [`TREES`]; the
-//!    density of a tree is the number of its texts, its id that of its root. What hangs together now is a *cluster*.
+//! 6. A tree lies at the mean of its texts: of words (`Sparse::mean`, the [`PROFILE`] heaviest features, not scaled: so
+//!    the similarity of two trees is the mean similarity of their texts) or of vectors (`Vector::of_sum`, scaled: the
+//!    cosine of their directions). Rules 2 to 4 once more, with [`TREES`]; the density of a tree is the number of its
+//!    texts, its id that of its root. What hangs together now is a *cluster*.
 //!
 //! The parameters were chosen once, on three labelled sets together: see `springline-bench clusters --quality`.
 
+use super::point::Point;
 use springline_model::text::sparse::SCALE;
 
 /// How many neighbours are kept.
@@ -31,8 +35,10 @@ pub(super) const PROFILE: usize = 48;
 /// What is decided differently for texts and for trees.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// The least similarity of neighbours.
-    pub(super) threshold: u32,
+    /// The least similarity of neighbours by their words.
+    words: u32,
+    /// The same by their meaning.
+    meaning: u32,
     /// Whether neighbours count for the density.
     pub(super) neighbours_count: bool,
     /// Whether near-duplicates are told apart.
@@ -40,12 +46,19 @@ pub(super) struct Rules {
 }
 
 /// Of texts.
-pub(super) const TEXTS: Rules = Rules { threshold: percent(45), neighbours_count: true, duplicates: true };
+pub(super) const TEXTS: Rules =
+    Rules { words: percent(45), meaning: percent(50), neighbours_count: true, duplicates: true };
 
 /// Of trees.
-pub(super) const TREES: Rules = Rules { threshold: percent(17), neighbours_count: false, duplicates: false };
+pub(super) const TREES: Rules =
+    Rules { words: percent(17), meaning: percent(80), neighbours_count: false, duplicates: false };
 
 impl Rules {
+    /// How similar the neighbours of a point are to it at least.
+    pub(super) fn threshold(self, point: &Point) -> u32 {
+        if point.meaning.is_some() { self.meaning } else { self.words }
+    }
+
     /// The first part of the priority.
     pub(super) fn level(self, weight: u64, neighbours: u32) -> u32 {
         let density = weight + if self.neighbours_count { u64::from(neighbours) } else { 0 };
@@ -61,15 +74,15 @@ const fn percent(percent: u32) -> u32 {
 pub(super) mod oracle {
     //! The definition, computed naively.
 
-    use super::{KEPT, PROFILE, Rules, TEXTS, TREES};
-    use springline_model::{TextId, text::Sparse};
+    use super::{KEPT, PROFILE, Point, Rules, TEXTS, TREES};
+    use springline_model::{TextId, Vector, text::Sparse};
     use std::{
         cmp::Reverse,
         collections::{BTreeMap, BTreeSet},
     };
 
     struct Vertex {
-        vector: Sparse,
+        point: Point,
         weight: u64,
     }
 
@@ -79,8 +92,9 @@ pub(super) mod oracle {
             .iter()
             .map(|(id, vertex)| {
                 let others = vertices.iter().filter(|(other, _)| *other != id);
-                let similar = others.map(|(other, there)| (vertex.vector.dot(&there.vector), *other));
-                let mut similar: Vec<_> = similar.filter(|(sum, _)| *sum >= rules.threshold).collect();
+                let similar = others.map(|(other, there)| (vertex.point.similarity(&there.point), *other));
+                let mut similar: Vec<_> =
+                    similar.filter(|(sum, _)| *sum >= rules.threshold(&vertex.point)).collect();
                 similar.sort_unstable_by_key(|neighbour| Reverse(*neighbour));
                 (*id, similar)
             })
@@ -103,28 +117,37 @@ pub(super) mod oracle {
         id
     }
 
+    fn mean(points: &[&Point]) -> Point {
+        let vectors: Vec<&Vector> = points.iter().filter_map(|point| point.meaning.as_ref()).collect();
+        if let Some(first) = vectors.first() {
+            assert!(
+                vectors.len() == points.len() && vectors.iter().all(|vector| vector.is_comparable(first))
+            );
+            let sum = |at: usize| vectors.iter().map(|vector| i32::from(vector.values[at])).sum();
+            let sums: Vec<i32> = (0..first.values.len()).map(sum).collect();
+            return Point { words: Sparse::default(), meaning: Vector::of_sum(first.model.clone(), &sums) };
+        }
+        let mut sums: BTreeMap<u32, u32> = BTreeMap::new();
+        for (feature, weight) in points.iter().flat_map(|point| point.words.iter()) {
+            *sums.entry(feature).or_default() += u32::from(weight);
+        }
+        let words = Sparse::mean(sums.into_iter().collect(), points.len() as u32, PROFILE);
+        Point { words, meaning: None }
+    }
+
     /// By text: the roots of its duplicate set, of its tree and of its cluster.
-    pub(crate) fn partition(texts: &BTreeMap<TextId, (Sparse, u64)>) -> BTreeMap<TextId, [TextId; 3]> {
-        let vertex = |(vector, weight): &(Sparse, u64)| Vertex { vector: vector.clone(), weight: *weight };
+    pub(crate) fn partition(texts: &BTreeMap<TextId, (Point, u64)>) -> BTreeMap<TextId, [TextId; 3]> {
+        let vertex = |(point, weight): &(Point, u64)| Vertex { point: point.clone(), weight: *weight };
         let vertices: BTreeMap<TextId, Vertex> = texts.iter().map(|(id, text)| (*id, vertex(text))).collect();
         let tree_of = parents(&vertices, TEXTS);
         let mut set_of = tree_of.clone();
-        set_of.retain(|id, parent| texts[id].0.is_near_duplicate(&texts[parent].0));
+        set_of.retain(|id, parent| texts[id].0.words.is_near_duplicate(&texts[parent].0.words));
 
         let roots: BTreeSet<TextId> = texts.keys().map(|id| root(&tree_of, *id)).collect();
         let tree = |id: &TextId| {
-            let members: Vec<&Sparse> = texts
-                .iter()
-                .filter(|(text, _)| root(&tree_of, **text) == *id)
-                .map(|(_, text)| &text.0)
-                .collect();
-            let mut sums: BTreeMap<u32, u32> = BTreeMap::new();
-            for (feature, weight) in members.iter().flat_map(|vector| vector.iter()) {
-                *sums.entry(feature).or_default() += u32::from(weight);
-            }
-            let count = members.len() as u32;
-            let vector = Sparse::mean(sums.into_iter().collect(), count, PROFILE);
-            (*id, Vertex { vector, weight: count.into() })
+            let members = texts.iter().filter(|(text, _)| root(&tree_of, **text) == *id);
+            let members: Vec<&Point> = members.map(|(_, text)| &text.0).collect();
+            (*id, Vertex { point: mean(&members), weight: members.len() as u64 })
         };
         let trees: BTreeMap<TextId, Vertex> = roots.iter().map(tree).collect();
         let cluster_of = parents(&trees, TREES);

@@ -14,13 +14,14 @@
 //! [`KEPT`] long if there are so many. Numbers that are free are not given again before the next settle.
 //!
 //! Cost: a change costs a query of the index and a few steps for each neighbour; a vertex that many hold costs
-//! each of these a look at its list. Memory: about 400 bytes a vertex besides its vector and the index.
+//! each of these a look at its list. Memory: about 400 bytes a vertex besides its point and the index.
 
 use super::{
     definition::{KEPT, Rules},
     index::Index,
+    point::Point,
 };
-use springline_model::{TextId, text::Sparse};
+use springline_model::TextId;
 use std::cmp::Reverse;
 
 /// How many of the nearest are held.
@@ -32,7 +33,7 @@ pub(super) type Number = u32;
 #[derive(Debug)]
 struct Vertex {
     id: TextId,
-    vector: Sparse,
+    point: Point,
     weight: u64,
     alive: bool,
     /// How many neighbours it has.
@@ -66,7 +67,7 @@ pub(super) struct Place {
     pub(super) set: Number,
 }
 
-/// Vertices with vectors, their neighbours, and the forest.
+/// Vertices at their points, their neighbours, and the forest.
 #[derive(Debug)]
 pub(super) struct Graph {
     rules: Rules,
@@ -100,8 +101,8 @@ impl Graph {
         self.vertices[number as usize].id
     }
 
-    pub(super) fn vector(&self, number: Number) -> &Sparse {
-        &self.vertices[number as usize].vector
+    pub(super) fn point(&self, number: Number) -> &Point {
+        &self.vertices[number as usize].point
     }
 
     /// Where a vertex belongs since the last settle.
@@ -122,10 +123,10 @@ impl Graph {
     }
 
     /// Adds a vertex that is not there yet.
-    pub(super) fn insert(&mut self, id: TextId, vector: Sparse, weight: u64) -> Number {
+    pub(super) fn insert(&mut self, id: TextId, point: Point, weight: u64) -> Number {
         let vertex = Vertex {
             id,
-            vector,
+            point,
             weight,
             alive: true,
             count: 0,
@@ -152,11 +153,11 @@ impl Graph {
         number
     }
 
-    /// Gives a vertex another vector.
-    pub(super) fn update(&mut self, number: Number, vector: Sparse, weight: u64) {
+    /// Moves a vertex to another point.
+    pub(super) fn update(&mut self, number: Number, point: Point, weight: u64) {
         self.detach(number);
         let vertex = &mut self.vertices[number as usize];
-        vertex.vector = vector;
+        vertex.point = point;
         vertex.weight = weight;
         self.attach(number);
     }
@@ -188,7 +189,7 @@ impl Graph {
         self.hold(number, &mut found);
         self.found = found;
         let Self { index, vertices, .. } = self;
-        index.insert(number, &vertices[number as usize].vector);
+        index.insert(number, &vertices[number as usize].point);
         self.touch(number);
         self.soil(number);
     }
@@ -196,7 +197,7 @@ impl Graph {
     /// Takes its edges away.
     fn detach(&mut self, number: Number) {
         let Self { index, vertices, .. } = self;
-        index.remove(number, &vertices[number as usize].vector);
+        index.remove(number, &vertices[number as usize].point);
         let found = self.similar_to(number);
         for &(_, other) in &found {
             self.vertices[other as usize].count -= 1;
@@ -222,8 +223,9 @@ impl Graph {
         let mut found = std::mem::take(&mut self.found);
         found.clear();
         let Self { index, vertices, rules, .. } = self;
-        let vector_of = |number: Number| &vertices[number as usize].vector;
-        index.query(vector_of(number), rules.threshold, vector_of, &mut found);
+        let point_of = |number: Number| &vertices[number as usize].point;
+        let point = point_of(number);
+        index.query(point, rules.threshold(point), point_of, &mut found);
         found.retain(|(_, other)| *other != number);
         found
     }
@@ -323,7 +325,9 @@ impl Graph {
             self.vertices[number as usize].dirty = false;
             let parent = self.choose(number);
             let duplicate = self.rules.duplicates
-                && parent.is_some_and(|parent| self.vector(number).is_near_duplicate(self.vector(parent)));
+                && parent.is_some_and(|parent| {
+                    self.point(number).words.is_near_duplicate(&self.point(parent).words)
+                });
             let vertex = &mut self.vertices[number as usize];
             let old = std::mem::replace(&mut vertex.parent, parent);
             let is_new = vertex.root.is_none();

@@ -11,23 +11,23 @@ use std::sync::Arc;
 /// How many sources are named.
 const SOURCES: usize = 8;
 
-/// Counts so many more items of a source.
-pub(super) fn add(sources: &mut Vec<(SourceId, u64)>, source: &SourceId, items: u64) {
-    match sources.iter_mut().find(|(other, _)| other == source) {
+/// Counts so many more items of one of a few: of a source, of a vector.
+pub(super) fn add<T: Clone + PartialEq>(counts: &mut Vec<(T, u64)>, one: &T, items: u64) {
+    match counts.iter_mut().find(|(other, _)| other == one) {
         Some((_, count)) => *count += items,
         None => {
-            sources.reserve_exact(1);
-            sources.push((source.clone(), items));
+            counts.reserve_exact(1);
+            counts.push((one.clone(), items));
         }
     }
 }
 
 /// Counts so many fewer.
-pub(super) fn take(sources: &mut Vec<(SourceId, u64)>, source: &SourceId, items: u64) {
-    if let Some(at) = sources.iter().position(|(other, _)| other == source) {
-        sources[at].1 -= items;
-        if sources[at].1 == 0 {
-            sources.swap_remove(at);
+pub(super) fn take<T: PartialEq>(counts: &mut Vec<(T, u64)>, one: &T, items: u64) {
+    if let Some(at) = counts.iter().position(|(other, _)| other == one) {
+        counts[at].1 -= items;
+        if counts[at].1 == 0 {
+            counts.swap_remove(at);
         }
     }
 }

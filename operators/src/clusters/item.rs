@@ -1,12 +1,13 @@
 //! What of a record matters to clusters.
 
-use super::ClustersConfig;
+use super::{ClustersConfig, Representation, point::Point};
 use crate::{Visible, clip::shorten};
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Record, SourceId, Space, TextId, Timestamp, Uri, UriId,
-    record::is_kind,
-    text::{Lexical, Sparse},
+    ClusterId, Record, SourceId, Space, TextId, Timestamp, Uri, UriId, Vector,
+    record::{attr, is_kind},
+    rows::{ClusterItemRow, ClusterNameRow},
+    text::Lexical,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,7 +32,8 @@ pub(super) struct Item {
     pub(super) title: Box<str>,
     pub(super) summary: Box<str>,
     pub(super) text: TextId,
-    pub(super) vector: Sparse,
+    /// Its words, and what it means if that counts.
+    pub(super) point: Point,
 }
 
 impl Item {
@@ -42,11 +44,18 @@ impl Item {
         if spaces.is_empty() {
             return Vec::new();
         }
-        let vector = lexical.vector(&record.title, &record.text);
-        if vector.is_empty() {
+        let words = lexical.vector(&record.title, &record.text);
+        if words.is_empty() {
             return Vec::new();
         }
-        let text = vector.id();
+        let text = words.id();
+        let meaning = match config.representation {
+            Representation::Lexical => None,
+            Representation::Semantic => {
+                record.attrs.get(attr::VECTOR).and_then(|vector| Vector::parse(vector))
+            }
+        };
+        let point = Point { words, meaning };
         let title = if record.title.trim().is_empty() { &record.text } else { &record.title };
         let title = title.trim().lines().next().unwrap_or_default();
         let item = |space: Space| Self {
@@ -58,9 +67,31 @@ impl Item {
             title: line(title, TITLE_BYTES),
             summary: line(&record.text, SUMMARY_BYTES),
             text,
-            vector: vector.clone(),
+            point: point.clone(),
         };
         spaces.into_iter().map(item).map(Arc::new).collect()
+    }
+
+    /// Where it stands among those of its text.
+    pub(super) fn row(&self) -> ClusterItemRow {
+        ClusterItemRow {
+            space: self.space.clone(),
+            text: self.text,
+            at: self.at,
+            uri: self.uri.clone(),
+            source: self.source.as_str().to_owned(),
+            title: self.title.to_string(),
+        }
+    }
+
+    /// What its name stands for.
+    pub(super) fn name_row(&self) -> ClusterNameRow {
+        ClusterNameRow {
+            id: ClusterId::from_member(self.id),
+            space: self.space.clone(),
+            uri: self.uri.clone(),
+            text: self.text,
+        }
     }
 }
 

@@ -16,10 +16,11 @@
 
 use super::{
     Out,
-    definition::{PROFILE, TEXTS, TREES},
+    definition::{TEXTS, TREES},
     graph::{Graph, Number, Place},
     group::{self, Group, Shown},
     item::Item,
+    point::{Point, Sums},
 };
 use crate::{
     per_epoch::Emit,
@@ -27,9 +28,9 @@ use crate::{
 };
 use foldhash::fast::RandomState;
 use springline_model::{
-    ClusterId, SourceId, Space as Name, TextId, Timestamp,
-    rows::{ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterTextRow},
-    text::{Lexical, Sparse},
+    SourceId, Space as Name, TextId, Timestamp, Vector,
+    rows::{ClusterLevel, ClusterMemberRow, ClusterTextRow},
+    text::Lexical,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -46,6 +47,8 @@ pub(super) struct Text {
     pub(super) items: Vec<Arc<Item>>,
     pub(super) sources: Vec<(SourceId, u64)>,
     pub(super) heat: Heat,
+    /// What its items say that it means, and how many of them: one vector, unless models were changed.
+    meanings: Vec<(Vector, u64)>,
     /// The keys of its cluster and its duplicate set, while it counts there.
     joined: Option<(Number, Number)>,
     /// The roots of the cluster and the duplicate set that its rows name.
@@ -55,10 +58,9 @@ pub(super) struct Text {
 }
 
 /// Texts that hang together, as a vertex of the graph of trees.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tree {
-    sums: HashMap<u32, u32, RandomState>,
-    texts: u32,
+    texts: Sums,
     vertex: Option<Number>,
 }
 
@@ -122,6 +124,7 @@ impl Space {
         for (item, _) in come {
             self.item_comes(item, out);
         }
+        self.revise();
         self.weigh();
         self.grow();
         self.regroup();
@@ -158,34 +161,43 @@ impl Space {
         let one = self.touches.touch(item.at, number, -1);
         text.heat.add(one, -1);
         group::take(&mut text.sources, &item.source, 1);
-        out.remove(Out::Item(item_row(item)));
-        out.remove(Out::Name(name_row(item)));
+        if let Some(vector) = &item.point.meaning {
+            group::take(&mut text.meanings, vector, 1);
+        }
+        out.remove(Out::Item(item.row()));
+        out.remove(Out::Name(item.name_row()));
     }
 
     fn item_comes(&mut self, item: Arc<Item>, out: &mut Emit<'_, Out>) {
         let number = match self.numbers.get(&item.text) {
             Some(number) => *number,
-            None => {
-                let number = self.graph.insert(item.text, item.vector.clone(), 1);
-                self.numbers.insert(item.text, number);
-                if self.texts.len() <= number as usize {
-                    self.texts.resize_with(number as usize + 1, Text::default);
-                }
-                number
-            }
+            None => self.found(item.text, item.point.clone()),
         };
         self.leave(number);
-        out.insert(Out::Item(item_row(&item)));
-        out.insert(Out::Name(name_row(&item)));
+        out.insert(Out::Item(item.row()));
+        out.insert(Out::Name(item.name_row()));
         let text = &mut self.texts[number as usize];
         let one = self.touches.touch(item.at, number, 1);
         text.heat.add(one, 1);
         group::add(&mut text.sources, &item.source, 1);
+        if let Some(vector) = &item.point.meaning {
+            group::add(&mut text.meanings, vector, 1);
+        }
         if text.items.is_empty() {
             text.items.reserve_exact(1);
         }
         let at = text.items.partition_point(|other| (other.at, other.id) < (item.at, item.id));
         text.items.insert(at, item);
+    }
+
+    /// A new text.
+    fn found(&mut self, id: TextId, point: Point) -> Number {
+        let number = self.graph.insert(id, point, 1);
+        self.numbers.insert(id, number);
+        if self.texts.len() <= number as usize {
+            self.texts.resize_with(number as usize + 1, Text::default);
+        }
+        number
     }
 
     /// Takes a text out of its groups until the end of the tick.
@@ -207,12 +219,41 @@ impl Space {
         }
     }
 
+    /// A text that means something else than before is a new one with the same words and items. It means the smallest
+    /// of the vectors that its items have, so it does not matter which of them came first.
+    fn revise(&mut self) {
+        for at in 0..self.away.len() {
+            let old = self.away[at];
+            let text = &mut self.texts[old as usize];
+            let meaning = text.meanings.iter().map(|(vector, _)| vector).min();
+            let point = self.graph.point(old);
+            if text.items.is_empty() || meaning == point.meaning.as_ref() {
+                continue;
+            }
+            let point = Point { words: point.words.clone(), meaning: meaning.cloned() };
+            let mut text = std::mem::take(text);
+            // What is left behind knows only its rows, until they are taken back.
+            self.texts[old as usize].shown = text.shown.take();
+            self.texts[old as usize].away = true;
+            let new = self.found(self.graph.id(old), point);
+            for item in &text.items {
+                self.touches.touch(item.at, old, -1);
+                self.touches.touch(item.at, new, 1);
+            }
+            self.texts[new as usize] = text;
+            self.away.push(new);
+        }
+    }
+
     /// Tells the graph how many say each text, and which nobody says any more.
     fn weigh(&mut self) {
         for &number in &self.away {
             match self.texts[number as usize].items.len() {
                 0 => {
-                    self.numbers.remove(&self.graph.id(number));
+                    let id = self.graph.id(number);
+                    if self.numbers.get(&id) == Some(&number) {
+                        self.numbers.remove(&id);
+                    }
                     self.graph.remove(number);
                 }
                 items => self.graph.set_weight(number, items as u64),
@@ -231,12 +272,12 @@ impl Space {
             if before == now {
                 continue;
             }
-            let vector = self.graph.vector(number);
+            let point = self.graph.point(number);
             if let Some(tree) = before.and_then(|root| self.trees.get_mut(&root)) {
-                tree.take(vector);
+                tree.texts.take(point);
             }
             if let Some(root) = now {
-                self.trees.entry(root).or_insert_with(Tree::new).add(vector);
+                self.trees.entry(root).or_default().texts.add(point);
             }
             changed.extend(before.into_iter().chain(now));
         }
@@ -258,20 +299,19 @@ impl Space {
     /// Brings a tree's vertex up to date.
     fn plant(&mut self, root: Number) {
         let Some(tree) = self.trees.get_mut(&root) else { return };
-        if tree.texts == 0 {
+        if tree.texts.points() == 0 {
             if let Some(vertex) = tree.vertex {
                 self.forest.remove(vertex);
             }
             self.trees.remove(&root);
             return;
         }
-        let sums = tree.sums.iter().map(|(feature, sum)| (*feature, *sum)).collect();
-        let (vector, weight) = (Sparse::mean(sums, tree.texts, PROFILE), u64::from(tree.texts));
+        let (point, weight) = (tree.texts.mean(), u64::from(tree.texts.points()));
         match tree.vertex {
-            Some(vertex) if *self.forest.vector(vertex) == vector => self.forest.set_weight(vertex, weight),
-            Some(vertex) => self.forest.update(vertex, vector, weight),
+            Some(vertex) if *self.forest.point(vertex) == point => self.forest.set_weight(vertex, weight),
+            Some(vertex) => self.forest.update(vertex, point, weight),
             None => {
-                let vertex = self.forest.insert(self.graph.id(root), vector, weight);
+                let vertex = self.forest.insert(self.graph.id(root), point, weight);
                 tree.vertex = Some(vertex);
                 if self.roots.len() <= vertex as usize {
                     self.roots.resize(vertex as usize + 1, root);
@@ -312,12 +352,11 @@ impl Space {
                 let said = format!("{} {}", item.title, item.summary);
                 let keywords = match level {
                     ClusterLevel::Cluster => {
-                        let sums = &self.trees.get(&middle)?.sums;
-                        lexical
-                            .best_words(&said, KEYWORDS, |feature| sums.get(&feature).copied().unwrap_or(0))
+                        let texts = &self.trees.get(&middle)?.texts;
+                        lexical.best_words(&said, KEYWORDS, |feature| texts.word(feature))
                     }
                     ClusterLevel::Duplicates => {
-                        lexical.best_words(&said, KEYWORDS, |feature| item.vector.weight(feature).into())
+                        lexical.best_words(&said, KEYWORDS, |feature| item.point.words.weight(feature).into())
                     }
                 };
                 Some(Shown::of(group, item.clone(), keywords))
@@ -340,60 +379,18 @@ impl Space {
         if before == now {
             return;
         }
-        let (id, vector) = (self.graph.id(number), self.graph.vector(number));
+        let (id, point) = (self.graph.id(number), self.graph.point(number));
         for (names, diff) in [(before, -1), (now, 1)] {
             let Some((cluster, duplicates)) = names else { continue };
             out.change(
                 Out::Member(ClusterMemberRow { space: self.name.clone(), cluster, duplicates, text: id }),
                 diff,
             );
-            let (space, vector) = (self.name.clone(), vector.clone());
-            out.change(Out::Text(ClusterTextRow { space, text: id, cluster, duplicates, vector }), diff);
+            let (space, Point { words, meaning }) = (self.name.clone(), point.clone());
+            out.change(
+                Out::Text(ClusterTextRow { space, text: id, cluster, duplicates, words, meaning }),
+                diff,
+            );
         }
-    }
-}
-
-impl Tree {
-    fn new() -> Self {
-        Self { sums: HashMap::default(), texts: 0, vertex: None }
-    }
-
-    fn add(&mut self, vector: &Sparse) {
-        self.texts += 1;
-        for (feature, weight) in vector.iter() {
-            *self.sums.entry(feature).or_default() += u32::from(weight);
-        }
-    }
-
-    fn take(&mut self, vector: &Sparse) {
-        self.texts -= 1;
-        for (feature, weight) in vector.iter() {
-            if let Some(sum) = self.sums.get_mut(&feature) {
-                *sum -= u32::from(weight);
-                if *sum == 0 {
-                    self.sums.remove(&feature);
-                }
-            }
-        }
-    }
-}
-
-fn item_row(item: &Item) -> ClusterItemRow {
-    ClusterItemRow {
-        space: item.space.clone(),
-        text: item.text,
-        at: item.at,
-        uri: item.uri.clone(),
-        source: item.source.as_str().to_owned(),
-        title: item.title.to_string(),
-    }
-}
-
-fn name_row(item: &Item) -> ClusterNameRow {
-    ClusterNameRow {
-        id: ClusterId::from_member(item.id),
-        space: item.space.clone(),
-        uri: item.uri.clone(),
-        text: item.text,
     }
 }

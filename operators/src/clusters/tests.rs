@@ -1,6 +1,6 @@
 //! The view against the definition: any history, any batches, any number of workers.
 
-use super::{definition::oracle::partition, *};
+use super::{definition::oracle::partition, point::Point, *};
 use crate::{
     Visible,
     testing::{Edit, TestRecord, Tick, check_clocked, replay, run_clocked},
@@ -8,9 +8,9 @@ use crate::{
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use springline_model::{
-    ClusterId, Row, SourceId, TextId, Uri,
+    ClusterId, Row, SourceId, TextId, Uri, Vector,
+    record::attr,
     rows::{ClusterFacts, ClusterLevel, ClusterOrder},
-    text::Sparse,
 };
 use std::collections::BTreeSet;
 
@@ -19,10 +19,21 @@ const WORDS: &[&str] = &[
     "crashes", "search", "dark", "mode",
 ];
 
-fn config() -> ClustersConfig {
+fn config(representation: Representation) -> ClustersConfig {
     let spaces = [("notes", "note"), ("all", "*")];
     let spaces = spaces.map(|(name, kind)| (name.to_owned(), vec![kind.to_owned()]));
-    ClustersConfig { spaces: spaces.into(), ..ClustersConfig::default() }
+    ClustersConfig { spaces: spaces.into(), representation, ..ClustersConfig::default() }
+}
+
+/// A vector of one of two models, the second seldom; or none. Few values: so many are equal, or lie close.
+fn meaning() -> impl Strategy<Value = Option<String>> {
+    let vector = |(values, other): ([i8; 4], bool)| {
+        let values = values.map(f32::from);
+        let vector = if other { Vector::of("other", &values[..3]) } else { Vector::of("model", &values) };
+        vector.map(|vector| vector.to_string())
+    };
+    let vector = (prop::array::uniform4(-1..4_i8), prop::bool::weighted(0.1)).prop_map(vector);
+    prop_oneof![4 => vector, 1 => Just(None), 1 => Just(Some("model:no vector".to_owned()))]
 }
 
 fn record(number: u32, words: &[&str], day: i64, source: &str) -> Visible {
@@ -40,8 +51,12 @@ fn record(number: u32, words: &[&str], day: i64, source: &str) -> Visible {
 
 prop_compose! {
     fn edit()(number in 0..70_u32, words in vec(select(WORDS), 0..5), day in 0..6_i64,
-              source in select(vec!["app", "web"]), delete in prop::bool::weighted(0.3)) -> Edit {
-        let visible = record(number, &words, day, source);
+              source in select(vec!["app", "web"]), meaning in meaning(),
+              delete in prop::bool::weighted(0.3)) -> Edit {
+        let mut visible = record(number, &words, day, source);
+        if let Some(meaning) = meaning {
+            Arc::make_mut(&mut visible.record).attrs.insert(attr::VECTOR.to_owned(), meaning);
+        }
         if delete { Edit::Delete(visible.record.uri.clone()) } else { Edit::Put(visible) }
     }
 }
@@ -70,10 +85,11 @@ struct All {
     names: BTreeSet<ClusterNameRow>,
 }
 
-fn all(state: &BTreeSet<Visible>, clock: Timestamp) -> All {
+fn all(representation: Representation, state: &BTreeSet<Visible>, clock: Timestamp) -> All {
+    let config = config(representation);
     let mut lexical = Lexical::new();
     let mut spaces: BTreeMap<Space, Vec<Arc<Item>>> = BTreeMap::new();
-    for item in state.iter().flat_map(|visible| Item::of(visible, &config(), &mut lexical)) {
+    for item in state.iter().flat_map(|visible| Item::of(visible, &config, &mut lexical)) {
         spaces.entry(item.space.clone()).or_default().push(item);
     }
     let mut all = All::default();
@@ -85,9 +101,12 @@ fn all(state: &BTreeSet<Visible>, clock: Timestamp) -> All {
 }
 
 fn one_space(space: &Space, items: &[Arc<Item>], clock: Timestamp, all: &mut All) {
-    let mut texts: BTreeMap<TextId, (Sparse, u64)> = BTreeMap::new();
+    let mut texts: BTreeMap<TextId, (Point, u64)> = BTreeMap::new();
     for item in items {
-        texts.entry(item.text).or_insert((item.vector.clone(), 0)).1 += 1;
+        let (point, weight) = texts.entry(item.text).or_insert_with(|| (item.point.clone(), 0));
+        *weight += 1;
+        let both = [&point.meaning, &item.point.meaning];
+        point.meaning = both.into_iter().flatten().min().cloned();
     }
     let places = partition(&texts);
     let group = |level: ClusterLevel, at: usize, root: TextId| {
@@ -119,8 +138,8 @@ fn one_space(space: &Space, items: &[Arc<Item>], clock: Timestamp, all: &mut All
         }
         let (space, text, duplicates) = (space.clone(), item.text, set);
         all.members.insert(ClusterMemberRow { space: space.clone(), cluster, duplicates, text });
-        let vector = item.vector.clone();
-        all.texts.insert(ClusterTextRow { space: space.clone(), text, cluster, duplicates, vector });
+        let (space, Point { words, meaning }) = (space.clone(), texts[&text].0.clone());
+        all.texts.insert(ClusterTextRow { space: space.clone(), text, cluster, duplicates, words, meaning });
         let (uri, source) = (item.uri.clone(), item.source.as_str().to_owned());
         let title = item.title.to_string();
         all.items.insert(ClusterItemRow { space: space.clone(), text, at: item.at, uri, source, title });
@@ -151,7 +170,8 @@ fn expected(
             ClusterLevel::Duplicates => item.text == root,
         };
         if counts && counted.insert(item.text) {
-            item.vector
+            item.point
+                .words
                 .iter()
                 .for_each(|(feature, weight)| *sums.entry(feature).or_default() += u32::from(weight));
         }
@@ -167,7 +187,7 @@ fn expected(
         let since = clock.0.div_euclid(granule) * granule - length;
         own.iter().filter(|item| arrived(item.at.0) && item.at.0 > since).count() as u64
     };
-    let scale = Scale::at(clock, config().half_life_ms);
+    let scale = Scale::at(clock, ClustersConfig::default().half_life_ms);
     let facts = ClusterFacts {
         items: own.len() as u64,
         texts: own.iter().map(|item| item.text).collect::<BTreeSet<_>>().len() as u64,
@@ -188,14 +208,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn every_table_equals_the_definition((history, clocks) in histories()) {
+    fn every_table_equals_the_definition(
+        (history, clocks) in histories(),
+        by in select(vec![Representation::Lexical, Representation::Semantic]),
+    ) {
         macro_rules! check {
             ($table:ident) => {
                 check_clocked(
                     &history,
                     &clocks,
-                    |records, clock| clusters(records, clock, &config()).$table,
-                    |state, clock| all(state, clock).$table,
+                    move |records, clock| clusters(records, clock, &config(by)).$table,
+                    |state, clock| all(by, state, clock).$table,
                 );
             };
         }
@@ -208,13 +231,17 @@ proptest! {
     }
 
     #[test]
-    fn batches_and_workers_make_no_difference((history, _) in histories(), size in 1..20_usize) {
+    fn batches_and_workers_make_no_difference(
+        (history, _) in histories(),
+        size in 1..20_usize,
+        by in select(vec![Representation::Lexical, Representation::Semantic]),
+    ) {
         let (changes, _) = replay(&history);
         let changes: Vec<_> = changes.into_iter().flatten().collect();
         let tick = |items: &[(Visible, isize)]| Tick { clock: Timestamp(9), items: items.to_vec() };
         let run = |workers, size: usize| {
             let ticks = changes.chunks(size.max(1)).map(tick).collect();
-            run_clocked(workers, ticks, |records, clock| clusters(records, clock, &config()).clusters).pop()
+            run_clocked(workers, ticks, move |records, clock| clusters(records, clock, &config(by)).clusters).pop()
         };
         let whole = run(1, changes.len());
         for workers in [1, 3, 4] {
@@ -240,15 +267,15 @@ fn a_hundred_similar_texts_lose_their_middle() {
     check_clocked(
         &history,
         &clocks,
-        |records, clock| clusters(records, clock, &config()).texts,
-        |state, clock| all(state, clock).texts,
+        |records, clock| clusters(records, clock, &config(Representation::Lexical)).texts,
+        |state, clock| all(Representation::Lexical, state, clock).texts,
     );
 }
 
 #[test]
 fn an_old_name_tells_of_its_item() {
     let visible = record(1, &["crash"], 0, "app");
-    let row = all(&BTreeSet::from([visible.clone()]), Timestamp(0))
+    let row = all(Representation::Lexical, &BTreeSet::from([visible.clone()]), Timestamp(0))
         .names
         .into_iter()
         .find(|row| row.space.as_str() == "p1")

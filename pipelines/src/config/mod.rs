@@ -251,7 +251,7 @@ pub struct ClustersSection {
     /// What else is clustered, by a name of your choice: `[clusters.spaces.notes]`. A space of a project's name takes
     /// the project in. After a change the view is computed anew at the next start.
     pub spaces: BTreeMap<String, SpaceSection>,
-    /// What texts are compared by.
+    /// What texts are compared by. After a change the view is computed anew at the next start.
     pub embedding: Embedding,
     /// An item counts half as much for a cluster's growth after this time.
     #[schemars(range(min = 1))]
@@ -278,6 +278,9 @@ pub struct SpaceSection {
 pub enum Embedding {
     /// Their words.
     Lexical,
+    /// What they mean, by the vectors of `[embedding]`: set `model_dir` there, and name the kinds of every space. What
+    /// was taken in before there was a model has no vector: it is compared with its like, by words.
+    Semantic,
 }
 
 impl Config {
@@ -296,6 +299,7 @@ impl Config {
         let spaces = clusters.spaces.iter().map(|(name, space)| (name.clone(), space.kinds.clone()));
         let representation = match clusters.embedding {
             Embedding::Lexical => Representation::Lexical,
+            Embedding::Semantic => Representation::Semantic,
         };
         let half_life_ms = millis(clusters.half_life_hours);
         Definitions {

@@ -8,8 +8,8 @@ use springline_model::{
     record::{attr, is_kind},
 };
 use springline_sources::Batch;
-use std::{pin::Pin, sync::Arc};
-use tokio::sync::mpsc;
+use std::{borrow::Cow, pin::Pin, sync::Arc};
+use tokio::sync::{Semaphore, mpsc};
 
 /// Batches in work.
 pub(super) const AT_ONCE: usize = 8;
@@ -23,7 +23,9 @@ type Made = Pin<Box<dyn Future<Output = Batch> + Send>>;
 pub struct Stage {
     model: Arc<Model>,
     kinds: Arc<[String]>,
-    cache: Arc<Cache<[u8; 32], Option<Arc<str>>>>,
+    cache: Arc<Cache<[u8; 32], Option<Vector>>>,
+    /// Questions whose answer is being made: as many as there are models in memory.
+    asking: Arc<Semaphore>,
 }
 
 impl Stage {
@@ -40,7 +42,8 @@ impl Stage {
         let model = Arc::new(Model::open(dir, threads)?);
         tracing::info!(model = model.name(), threads, "texts get vectors");
         let cache = Arc::new(Cache::new(REMEMBERED));
-        Ok(Some(Self { model, kinds: config.kinds.clone().into(), cache }))
+        let asking = Arc::new(Semaphore::new(threads));
+        Ok(Some(Self { model, kinds: config.kinds.clone().into(), cache, asking }))
     }
 
     /// Takes batches until nobody sends any more, and passes them on in their order.
@@ -102,17 +105,7 @@ impl Stage {
         if !self.wants(record) {
             return;
         }
-        let text = if record.text.starts_with(&record.title) {
-            record.text.clone()
-        } else {
-            format!("{}\n{}", record.title, record.text)
-        };
-        let key = *blake3::hash(text.as_bytes()).as_bytes();
-        let vector = self.cache.get_or_insert_with(&key, || {
-            let vector = self.model.embed(&text)?;
-            Ok::<_, EmbeddingError>(vector.as_ref().map(Vector::to_string).map(Arc::from))
-        });
-        match vector {
+        match self.vector(&record.title, &record.text) {
             Ok(Some(vector)) => {
                 Arc::make_mut(record).attrs.insert(attr::VECTOR.to_owned(), vector.to_string());
             }
@@ -123,6 +116,35 @@ impl Stage {
                 tracing::warn!(uri = %record.uri, %error, "a text could not be embedded");
             }
         }
+    }
+}
+
+impl Stage {
+    /// What a text with a title means, as it would for a record; nothing if the model fails.
+    pub async fn ask(&self, title: &str, text: &str) -> Option<Vector> {
+        let permit = self.asking.clone().acquire_owned().await.ok()?;
+        let (stage, title, text) = (self.clone(), title.to_owned(), text.to_owned());
+        let made = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            stage.vector(&title, &text)
+        });
+        match made.await.ok()? {
+            Ok(vector) => vector,
+            Err(error) => {
+                metrics::counter!("springline_embedding_failures_total").increment(1);
+                tracing::warn!(%error, "a question could not be embedded");
+                None
+            }
+        }
+    }
+
+    fn vector(&self, title: &str, text: &str) -> Result<Option<Vector>, EmbeddingError> {
+        let text = match text.starts_with(title) {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(format!("{title}\n{text}")),
+        };
+        let key = *blake3::hash(text.as_bytes()).as_bytes();
+        self.cache.get_or_insert_with(&key, || self.model.embed(&text))
     }
 }
 

@@ -7,13 +7,17 @@ use super::{
     labeler::{Labeler, label_frame},
     sealer::Sealed,
 };
-use crate::agents::{self, Agents};
+use crate::{
+    agents::{self, Agents},
+    embedding::Stage,
+};
 use async_trait::async_trait;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::Mutex;
 use serde_json::Value;
 use springline_model::{
     Epoch, Event, EventBody, ItemName, JobEvent, JobId, Label, Partition, Project, SourceId, Timestamp, Uri,
+    Vector,
     job::{Act, JobDeed},
 };
 use springline_queries::control::{
@@ -45,6 +49,8 @@ pub(super) struct Desks {
     pub(super) intake: Arc<Intake>,
     pub(super) agents: Agents,
     pub(super) meet: Meet,
+    /// Where texts are compared by what they mean.
+    pub(super) embedding: Option<Stage>,
 }
 
 struct State {
@@ -197,6 +203,10 @@ impl Control for ProcessControl {
 
     async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
         self.desks.intake.delete(&item, self.outbox()?).await
+    }
+
+    async fn embed(&self, title: &str, text: &str) -> Option<Vector> {
+        self.desks.embedding.as_ref()?.ask(title, text).await
     }
 
     fn agents(&self) -> Vec<AgentStatus> {

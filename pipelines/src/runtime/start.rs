@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     agents::{AgentError, Agents, Runner},
-    config::Config,
+    config::{Config, Embedding},
     embedding::{EmbeddingError, Stage},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -160,7 +160,9 @@ impl Opened {
         let (meet, asked) = acquaint::queue();
         let reader = views.reader();
         let intake = Intake::new(projects.clone(), reader.clone());
-        let desks = Desks { metrics, labeler, intake, agents: agents.clone(), meet };
+        let by_meaning = config.clusters.embedding == Embedding::Semantic;
+        let asked_about = embedding.clone().filter(|_| by_meaning);
+        let desks = Desks { metrics, labeler, intake, agents: agents.clone(), meet, embedding: asked_about };
         let control = ProcessControl::new(reader, handles, sealed_now, desks);
         Ok(Self {
             config,

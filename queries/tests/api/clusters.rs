@@ -2,7 +2,7 @@
 
 use crate::support::{Site, note};
 use serde_json::json;
-use springline_model::{ClusterId, Record, Uri};
+use springline_model::{ClusterId, Record, Uri, Vector, record::attr};
 use springline_queries::v1::clusters::snapshot;
 
 fn said(name: &str, secs: i64, text: &str) -> Record {
@@ -86,6 +86,46 @@ async fn finds_what_is_similar() {
     assert!(site.post("/v1/similar", &ask("", 3)).await.items("uri").is_empty());
     site.post("/v1/similar", &ask("x", 0)).await.problem(400, "malformed-body");
     site.post("/v1/similar", &json!({ "text": "x" })).await.problem(400, "malformed-body");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_what_means_the_same() {
+    let site = Site::start().await;
+    let vector = |direction: [f32; 2]| Vector::of("model", &direction);
+    site.world.change(|state| {
+        let means = |mut record: Record, direction| {
+            record.attrs.extend(vector(direction).map(|vector| (attr::VECTOR.into(), vector.to_string())));
+            record
+        };
+        let members = vec![
+            means(said("a", 10, "the app crashes with photos"), [3.0, 4.0]),
+            means(said("b", 20, "pictures make it quit"), [4.0, 3.0]),
+            means(said("c", 30, "photos of billing"), [4.0, -3.0]),
+            said("d", 40, "photos"),
+        ];
+        members.iter().for_each(|record| state.put(record.clone()));
+        state.clusters = vec![members];
+    });
+    let ask = json!({ "space": "notes", "text": "photos of billing" });
+    let by_words = site.post("/v1/similar", &ask).await;
+    assert_eq!(
+        (by_words.items("uri")[0].as_str(), &by_words.json()["by"]),
+        ("garden://u/c.md", &json!("words"))
+    );
+    // What says the same in other words, and what there is no vector of; not what means something else.
+    *site.process.meaning.lock() = vector([3.0, 4.0]);
+    let similar = site.post("/v1/similar", &ask).await;
+    assert_eq!(similar.items("uri"), ["garden://u/a.md", "garden://u/b.md", "garden://u/d.md"]);
+    assert_eq!(
+        (similar.items("by"), &similar.json()["by"]),
+        (["meaning", "meaning", "words"].map(String::from).to_vec(), &json!("meaning"))
+    );
+    assert_eq!(
+        (&similar.json()["items"][0]["similarity"], &similar.json()["items"][0]["duplicate"]),
+        (&json!(1.0), &json!(false))
+    );
+    *site.process.meaning.lock() = Vector::of("another model", &[3.0, 4.0]);
+    assert_eq!(site.post("/v1/similar", &ask).await.json()["by"], json!("words"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

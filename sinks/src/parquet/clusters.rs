@@ -85,7 +85,7 @@ impl Tabular for ClusterTextRow {
             Cell::Owned(format!("{:?}", self.text)),
             Cell::Owned(format!("{:?}", self.cluster)),
             Cell::Owned(format!("{:?}", self.duplicates)),
-            Cell::Count(self.vector.iter().len() as u64),
+            Cell::Count(self.words.iter().len() as u64),
         ]);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::world::Rows;
 use springline_model::{
-    ClusterId, Record, Space, TextId,
+    ClusterId, Record, Space, TextId, Vector,
+    record::attr,
     rows::{
         ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
         ClusterRankRow, ClusterRow, ClusterTextRow,
@@ -30,9 +31,11 @@ pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
         if items.len() > 1 {
             group(rows, ClusterLevel::Duplicates, text, &items, 1);
         }
-        let vector = lexical.vector(&items[0].title, &items[0].text);
+        let words = lexical.vector(&items[0].title, &items[0].text);
+        let meaning = items[0].attrs.get(attr::VECTOR).and_then(|vector| Vector::parse(vector));
         rows.add(&ClusterMemberRow { space: space.clone(), cluster: root, duplicates: text, text });
-        rows.add(&ClusterTextRow { space: space.clone(), text, cluster: root, duplicates: text, vector });
+        let (space, duplicates) = (space.clone(), text);
+        rows.add(&ClusterTextRow { space: space.clone(), text, cluster: root, duplicates, words, meaning });
         for item in items {
             let (uri, source) = (item.uri.clone(), "gardens".to_owned());
             let name =

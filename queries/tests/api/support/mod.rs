@@ -11,7 +11,7 @@ pub(crate) use written::written;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use springline_model::{Epoch, Event, Label, Timestamp, Uri};
+use springline_model::{Epoch, Event, Label, Timestamp, Uri, Vector};
 use springline_queries::{
     Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
     SourceStatus,
@@ -37,6 +37,8 @@ pub(crate) struct Process {
     pub(crate) submitted: Mutex<Vec<Event>>,
     pub(crate) commands: Mutex<Vec<(String, SourceCommand)>>,
     pub(crate) met: Mutex<Vec<Uri>>,
+    /// What every text means.
+    pub(crate) meaning: Mutex<Option<Vector>>,
     world: Mutex<Option<World>>,
 }
 
@@ -59,6 +61,10 @@ impl Control for Process {
             started: Timestamp::from_secs(1),
             sources: vec![SourceStatus { name: "gardens".into(), detail }],
         }
+    }
+
+    async fn embed(&self, _title: &str, _text: &str) -> Option<Vector> {
+        self.meaning.lock().clone()
     }
 
     fn metrics(&self) -> String {
