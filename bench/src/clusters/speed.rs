@@ -2,7 +2,7 @@
 
 use super::{config, data, meaning::Meanings};
 use crate::measure;
-use springline_operators::{Direct, Moved, Visible};
+use springline_operators::{ClustersConfig, Direct, Moved, Visible};
 use std::time::{Duration, Instant};
 
 /// Items a tick while the space is filled.
