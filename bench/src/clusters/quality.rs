@@ -32,7 +32,7 @@ pub(super) fn run(dir: &Path, mut meanings: Option<&mut Meanings>) -> anyhow::Re
         // One without a cluster is one of its own.
         let number = |(at, cluster): (usize, Option<_>)| {
             let next = numbers.len();
-            *numbers.entry(cluster.map_or(Err(at), Ok)).or_insert(next)
+            *numbers.entry(cluster.ok_or(at)).or_insert(next)
         };
         let found: Vec<usize> = clusters.into_iter().enumerate().map(number).collect();
         let Scores { ari, nmi, pairs, b_cubed, found } = Scores::of(&found, &labels);

@@ -43,14 +43,14 @@ pub(super) fn run(
         (started.elapsed(), moved)
     };
     let inserts = all[items..].iter().map(|record| one(&mut direct, &[(record.clone(), 1)]));
-    report(items, "insert", inserts.collect());
+    report(items, "insert", &inserts.collect::<Vec<_>>());
     let edits = edits
         .into_iter()
         .enumerate()
         .map(|(number, edited)| one(&mut direct, &[(all[chosen(number)].clone(), -1), (edited, 1)]));
-    report(items, "edit", edits.collect());
+    report(items, "edit", &edits.collect::<Vec<_>>());
     let deletes = (0..timed).map(|number| one(&mut direct, &[(all[chosen(timed + number)].clone(), -1)]));
-    report(items, "delete", deletes.collect());
+    report(items, "delete", &deletes.collect::<Vec<_>>());
 
     let copy = |number: usize| data::item(10 * (items + timed) + number, &text(texts, 0));
     let mut copies: Vec<Visible> = (0..timed).map(copy).collect();
@@ -58,7 +58,7 @@ pub(super) fn run(
         meanings.give(&mut copies)?;
     }
     let copies = copies.into_iter().map(|copy| one(&mut direct, &[(copy, 1)]));
-    report(items, "copy", copies.collect());
+    report(items, "copy", &copies.collect::<Vec<_>>());
     Ok(())
 }
 
@@ -78,7 +78,7 @@ fn text(texts: &[String], number: usize) -> String {
     format!("{} {}", half(at(number), false), half(at(number + 31 * round), true))
 }
 
-fn report(items: usize, what: &str, measured: Vec<(Duration, Moved)>) {
+fn report(items: usize, what: &str, measured: &[(Duration, Moved)]) {
     let count = measured.len().max(1);
     let mut times: Vec<Duration> = measured.iter().map(|(time, _)| *time).collect();
     times.sort_unstable();
