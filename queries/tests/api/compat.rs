@@ -87,7 +87,7 @@ fn job(number: u32, cluster: &ClusterId, state: JobState) -> Job {
     let mut job = Job::open(JobId::new(at, number.into()), cluster.clone(), number, at, &order);
     let (runner, token) = (RunnerId(1), TokenHash::of(JOB_TOKEN));
     job.lease = Some(Lease { attempt: 1, runner, until: Timestamp(900_000), token });
-    (job.state, job.log_rows) = (state, number);
+    (job.state, job.log_rows) = (state, number.min(2));
     job.pr_url = (state == JobState::Success).then(|| "https://github.com/acme/shop/pull/7".to_owned());
     job
 }
@@ -292,6 +292,23 @@ async fn jobs_are_listed_and_told_of() {
     patch(TOKEN, json!({ "status": "done" })).await.problem(400, "malformed-body");
     patch(TOKEN, json!({ "pr_url": "javascript:x" })).await.problem(400, "malformed-body");
     site.get("/jobs/x").await.problem(400, "malformed-query");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_lists_have_no_seams() {
+    let site = site().await;
+    let cluster = ClusterId::new("c1");
+    let all: Vec<Job> = (1..=1_100).map(|number| job(number, &cluster, JobState::Running)).collect();
+    site.world.change(|state| state.jobs = all.clone());
+    for (limit, offset) in [(100, 0), (100, 500), (2, 511), (1, 512), (100, 1_000), (100, 1_090), (5, 1_100)]
+    {
+        let page = site.get(&format!("/jobs?limit={limit}&offset={offset}")).await.json();
+        let told: Vec<&str> =
+            page.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+        let expected: Vec<String> =
+            all.iter().rev().skip(offset).take(limit).map(|job| job.id.to_string()).collect();
+        assert_eq!(told, expected, "{limit} {offset}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
