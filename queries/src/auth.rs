@@ -38,8 +38,8 @@ const OPEN: [&str; 2] = ["/livez", "/readyz"];
 
 /// Where webhooks are delivered: their senders have no token, but sign what they send. The handler checks that.
 const HOOKS: &str = "/v1/hooks/";
-/// What the paths begin with that a job's token opens, to PATCH.
-const JOBS: &str = "/v1/jobs/";
+/// What the paths begin with that a job's token opens, to PATCH; the second is there with `server.compat` only.
+const JOBS: [&str; 2] = ["/v1/jobs/", "/jobs/"];
 /// What the tokens of jobs begin with.
 const JOB_TOKEN: &str = "job_";
 /// Routes that are asked by POST and change nothing.
@@ -77,7 +77,7 @@ impl Access {
             Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
             Method::POST if path.starts_with(HOOKS) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
-            Method::PATCH if path.starts_with(JOBS) => Self::Report,
+            Method::PATCH if JOBS.iter().any(|jobs| path.starts_with(jobs)) => Self::Report,
             Method::POST if QUESTIONS.contains(&path) => Self::Read,
             _ => Self::Write,
         }
@@ -285,6 +285,7 @@ mod tests {
             (&local, "PATCH", "/v1/jobs/x", &[(auth, of_job)][..], job),
             (&open, "PATCH", "/v1/jobs/x", &[(auth, of_job)], job),
             (&bare, "PATCH", "/v1/jobs/x", &[(auth, of_job)], job),
+            (&open, "PATCH", "/jobs/x", &[(auth, of_job)], job),
             (&open, "PATCH", "/v1/jobs/x", &[(auth, &bearer)], operator),
             (&open, "PATCH", "/v1/jobs/x", &[(auth, "Bearer another token")], unauthorized),
             (&bare, "PATCH", "/v1/jobs/x", &[], forbidden),

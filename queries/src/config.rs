@@ -24,6 +24,9 @@ pub struct ServerConfig {
     /// The address that links in feeds begin with, e.g. `https://garden.example.org`. Without it they begin with
     /// the name that the client asked for.
     pub public_url: Option<String>,
+    /// Whether the paths of soulcaster's dashboard (`/feedback`, `/clusters`, `/jobs`, `/ingest/…`, `/stats`, …) answer,
+    /// too. They hide the short addresses of nodes of these names: `/node/stats` still shows the node.
+    pub compat: bool,
     /// A request that is not answered in this time is given up with a 503.
     pub request_timeout_secs: u64,
     /// Longest request body.
@@ -45,6 +48,7 @@ impl Default for ServerConfig {
             hosts: Vec::new(),
             cors_origins: Vec::new(),
             public_url: None,
+            compat: false,
             request_timeout_secs: 15,
             max_body_bytes: 1024 * 1024,
             max_connections: 1024,

@@ -63,6 +63,11 @@ pub trait Control: Send + Sync + 'static {
         true
     }
 
+    /// The projects that feedback is taken of.
+    fn projects(&self) -> Vec<Project> {
+        Vec::new()
+    }
+
     /// A message of the stream of the operator's labels.
     fn label_frame(&self, notice: &LabelNotice) -> Vec<u8>;
 

@@ -10,7 +10,7 @@
 //!
 //! - [`routes`]: the table of routes; a route is a function and two types, and documents itself.
 //! - `v1`: the views over HTTP, a file a view. [`openapi`] describes them, [`problem`] is every error.
-//! - `web`: the pages for people. `agora`: the Agora's own endpoints. `xrpc`: methods that the AT Protocol's clients
+//! - `web`: the pages for people. `agora`: the Agora's own endpoints. `compat`: those of soulcaster's dashboard. `xrpc`: methods that the AT Protocol's clients
 //!   speak already.
 //! - [`page`]: cursors. [`auth`]: who may do what. [`control`]: the seam to the running process.
 //!
@@ -25,6 +25,7 @@
 mod agora;
 pub mod answer;
 pub mod auth;
+mod compat;
 pub mod config;
 pub mod control;
 pub mod cors;

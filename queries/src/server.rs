@@ -12,6 +12,7 @@ use crate::{
     agora,
     answer::EPOCH,
     auth::GateError,
+    compat,
     config::ServerConfig,
     control::Control,
     health, labels, observe,
@@ -178,9 +179,9 @@ pub async fn serve(
     Ok(())
 }
 
-/// Every route that there is.
+/// Every route that there is with a configuration.
 #[must_use]
-pub fn routes() -> Routes {
+pub fn routes(config: &ServerConfig) -> Routes {
     let mut routes = Routes::new();
     v1::routes(&mut routes);
     labels::routes(&mut routes);
@@ -188,13 +189,16 @@ pub fn routes() -> Routes {
     health::routes(&mut routes);
     openapi::routes(&mut routes);
     agora::routes(&mut routes);
+    if config.compat {
+        compat::routes(&mut routes);
+    }
     web::routes(&mut routes);
     routes
 }
 
 /// The whole service over a state, for a server or for a test without a socket.
 pub fn app(state: AppState) -> Router {
-    let mut routes = routes();
+    let mut routes = routes(&state.config);
     let spec = Arc::new(Spec::of(&mut routes));
     let error_page = routes.error_page;
     let max_body = state.config.max_body_bytes;

@@ -229,6 +229,10 @@ impl Control for ProcessControl {
         self.desks.intake.has(project)
     }
 
+    fn projects(&self) -> Vec<Project> {
+        self.desks.intake.projects()
+    }
+
     fn meet(&self, did: &Uri) {
         self.desks.meet.meet(did);
     }

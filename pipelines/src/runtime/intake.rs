@@ -90,6 +90,11 @@ impl Intake {
         self.projects.get(project).is_some()
     }
 
+    /// The projects that are configured.
+    pub(super) fn projects(&self) -> Vec<Project> {
+        self.projects.names().cloned().collect()
+    }
+
     /// Takes in what is told; answers when it is durable.
     pub(super) async fn take(self: &Arc<Self>, told: Told, out: Outbox) -> Result<Taken, FeedbackError> {
         let claims = self.read(told)?;

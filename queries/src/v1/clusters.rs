@@ -10,7 +10,7 @@
 pub mod items;
 pub mod similar;
 mod snapshot;
-mod standing;
+pub(crate) mod standing;
 
 pub use snapshot::{ClusterSnapshot, SnapshotMember, snapshot};
 
@@ -40,6 +40,9 @@ use springline_model::{
 };
 use springline_sinks::{Scan, Snapshot};
 use standing::Standing;
+
+/// The most jobs that are shown with a cluster.
+const MAX_JOBS: usize = 20;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -314,12 +317,12 @@ fn cluster(reading: &Reading<'_>, params: ClusterParams) -> Result<ClusterPage, 
     let redirected_from = (row.id.as_str() != params.id).then_some(params.id);
     let page = items::page(reading, &named, params.level, params.limit, params.cursor.as_deref())?;
     let standing = Standing::read(reading.snapshot)?;
-    let jobs = standing.jobs(reading.snapshot, &named.space, named.cluster)?;
+    let jobs = standing.jobs(reading.snapshot, &named.space, named.cluster, MAX_JOBS)?;
     Ok(ClusterPage { cluster: Cluster::of(row, &standing), redirected_from, jobs, page })
 }
 
 /// A cluster or a duplicate set by its root.
-fn row(
+pub(crate) fn row(
     snapshot: &Snapshot<'_>,
     space: &Space,
     level: ClusterLevel,
@@ -331,10 +334,10 @@ fn row(
 }
 
 /// Where the item is that a name stands for.
-struct Named {
+pub(crate) struct Named {
     asked: String,
-    space: Space,
-    cluster: TextId,
+    pub(crate) space: Space,
+    pub(crate) cluster: TextId,
     duplicates: TextId,
 }
 
@@ -346,7 +349,7 @@ impl Named {
         }
     }
 
-    fn row(&self, snapshot: &Snapshot<'_>, level: Level) -> Result<ClusterRow, Problem> {
+    pub(crate) fn row(&self, snapshot: &Snapshot<'_>, level: Level) -> Result<ClusterRow, Problem> {
         let found = row(snapshot, &self.space, level.into(), self.root(level))?;
         found.ok_or_else(|| {
             Problem::not_found(format!("`{}` has no near-duplicates", names::shown(&self.asked)))
@@ -355,7 +358,7 @@ impl Named {
 }
 
 /// What a name stands for now: in the space asked for, or the first that it is in.
-fn named(snapshot: &Snapshot<'_>, id: &str, space: Option<&str>) -> Result<Named, Problem> {
+pub(crate) fn named(snapshot: &Snapshot<'_>, id: &str, space: Option<&str>) -> Result<Named, Problem> {
     let nothing = || {
         let asked = names::shown(id);
         Problem::not_found(format!(

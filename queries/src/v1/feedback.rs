@@ -24,10 +24,10 @@ use springline_model::{
     FeedbackSource, FeedbackStatus, ItemName, Project, Record, Timestamp, Uri,
     feedback::KIND,
     key::KeyWriter,
-    rows::{FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow},
+    rows::{FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow, RecordRow},
     text::display,
 };
-use springline_sinks::{Scan, search::query::Mode};
+use springline_sinks::{Scan, Snapshot, search::query::Mode};
 use std::collections::BTreeMap;
 
 /// The most pages of hits that are looked through for one page of items.
@@ -205,7 +205,7 @@ struct Stats {
     days: BTreeMap<String, u64>,
 }
 
-fn project(text: Option<&str>) -> Result<Option<Project>, Problem> {
+pub(crate) fn project(text: Option<&str>) -> Result<Option<Project>, Problem> {
     let named = text.map(|name| Project::new(name.trim()));
     named.transpose().map_err(|error| Problem::parameter("project", error.to_string()))
 }
@@ -318,7 +318,7 @@ fn matching(
 }
 
 /// An item as people name it: its whole URI, or what stands behind `feedback://`, percent-encoded or not.
-fn named(text: &str) -> Result<ItemName, Problem> {
+pub(crate) fn named(text: &str) -> Result<ItemName, Problem> {
     let wrong = || {
         let asked = names::shown(text);
         Problem::parameter("item", format!("`{asked}` names no item, as `shop/github/acme%2Fshop%2312` does"))
@@ -344,9 +344,14 @@ fn missing(name: &ItemName) -> Problem {
     Problem::not_found(format!("there is no item `{asked}` (or not any more)"))
 }
 
+/// An item that may be seen.
+pub(crate) fn find(snapshot: &Snapshot<'_>, name: &ItemName) -> Result<RecordRow, Problem> {
+    records::visible(snapshot, &name.uri())?.ok_or_else(|| missing(name))
+}
+
 fn item(reading: &Reading<'_>, params: ItemParams) -> Result<FeedbackPage, Problem> {
     let name = named(&params.item)?;
-    let row = records::visible(reading.snapshot, &name.uri())?.ok_or_else(|| missing(&name))?;
+    let row = find(reading.snapshot, &name)?;
     let item = FeedbackMeta::of(&row.record).ok_or_else(|| missing(&name))?;
     let Record { text, tags, langs, attrs, .. } = (*row.record).clone();
     Ok(FeedbackPage { epoch: reading.snapshot.epoch().0, item: item.into(), text, tags, langs, attrs })
@@ -359,10 +364,17 @@ async fn delete(state: AppState, params: DeleteParams, _: Nothing) -> Result<(St
     Ok(write::shown(&state, epoch, params.wait, params.wait_secs).await)
 }
 
+/// How many items there are, by project, source and status: of one project, or of all.
+pub(crate) fn totals(
+    snapshot: &Snapshot<'_>,
+    project: Option<&Project>,
+) -> Result<Vec<FeedbackTotalRow>, Problem> {
+    let prefix = project.map(|project| list::key(&[project.as_str()])).unwrap_or_default();
+    Ok(snapshot.scan(&Scan { prefix, limit: MAX_TOTALS, ..Scan::default() })?)
+}
+
 fn stats(reading: &Reading<'_>, params: StatsParams) -> Result<Stats, Problem> {
     let project = project(params.project.as_deref())?;
-    let prefix = project.as_ref().map(|project| list::key(&[project.as_str()])).unwrap_or_default();
-    let scan = Scan { prefix: prefix.clone(), limit: MAX_TOTALS, ..Scan::default() };
     let mut stats = Stats {
         epoch: reading.snapshot.epoch().0,
         items: 0,
@@ -371,7 +383,7 @@ fn stats(reading: &Reading<'_>, params: StatsParams) -> Result<Stats, Problem> {
         statuses: BTreeMap::new(),
         days: BTreeMap::new(),
     };
-    for row in reading.snapshot.scan::<FeedbackTotalRow>(&scan)? {
+    for row in totals(reading.snapshot, project.as_ref())? {
         stats.items += row.items;
         *stats.projects.entry(row.project.to_string()).or_default() += row.items;
         *stats.sources.entry(row.source.name()).or_default() += row.items;

@@ -177,7 +177,7 @@ pub async fn start_fix(
 }
 
 /// A cluster by its name.
-pub(super) fn cluster_id(parameter: &str, name: &str) -> Result<ClusterId, Problem> {
+pub(crate) fn cluster_id(parameter: &str, name: &str) -> Result<ClusterId, Problem> {
     if name.is_empty() || name.len() > MAX_CLUSTER_BYTES || name.chars().any(char::is_control) {
         let detail =
             format!("a cluster's name has 1 to {MAX_CLUSTER_BYTES} bytes, and no control characters");
@@ -195,14 +195,26 @@ async fn start(state: AppState, params: StartParams, body: Start) -> Result<(Sta
     if !body.snapshot.is_null() {
         return start_fix(&state, asked, body.agent, &body.snapshot).await;
     }
-    let found = answer::on_snapshot(&state, move |snapshot| {
+    start_on(&state, asked, body.agent).await
+}
+
+/// Sets an agent to work on a cluster, by its name or that of any member, with the cluster as it is now.
+///
+/// # Errors
+/// There is no such cluster; else as [`start_fix`].
+pub(crate) async fn start_on(
+    state: &AppState,
+    asked: ClusterId,
+    agent: String,
+) -> Result<(StatusCode, Started), Problem> {
+    let found = answer::on_snapshot(state, move |snapshot| {
         let (cluster, fixing) = clusters::standing(snapshot, &asked)?;
         must_be_free(&fixing)?;
         Ok((clusters::snapshot(snapshot, cluster.as_str(), None, MEMBERS)?, cluster))
     });
     let (known, cluster) = found.await?;
     let known = serde_json::to_value(known).map_err(|error| Problem::internal("a snapshot", &error))?;
-    start_fix(&state, cluster, body.agent, &known).await
+    start_fix(state, cluster, agent, &known).await
 }
 
 async fn resolve(

@@ -180,7 +180,7 @@ impl JsonSchema for Items {
 
 /// What became of feedback.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Ingested {
+pub(crate) struct Ingested {
     /// The epoch that all of it is durable in.
     epoch: u64,
     /// Whether every view shows it. If not, `/v1/epochs/{epoch}` tells when.
@@ -194,7 +194,7 @@ struct Ingested {
     /// Items that make no sense.
     refused: usize,
     /// What became of each, in the order they came.
-    items: Vec<Outcome>,
+    pub(crate) items: Vec<Outcome>,
 }
 
 async fn ingest(
@@ -232,7 +232,8 @@ async fn hook(
     Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(ingested)))
 }
 
-async fn take(
+/// Has feedback taken in. A single item that makes no sense is a problem.
+pub(crate) async fn take(
     state: &AppState,
     told: Told,
     is_single: bool,

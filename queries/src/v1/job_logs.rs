@@ -60,7 +60,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 /// `Springline-Truncated` of the text says whether more was said than was kept.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LogsParams {
+pub(crate) struct LogsParams {
     /// The job's name.
     id: String,
 }
@@ -74,7 +74,8 @@ struct Piece<'a> {
     text: &'a str,
 }
 
-async fn logs(State(state): State<AppState>, given: Given) -> Result<Response, Problem> {
+/// What a job has said: text, or events.
+pub(crate) async fn logs(State(state): State<AppState>, given: Given) -> Result<Response, Problem> {
     let LogsParams { id } = given.params()?;
     let accept = given.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     if !accept.contains("text/event-stream") {
@@ -118,6 +119,22 @@ async fn text(state: &AppState, id: String) -> Result<Response, Problem> {
     let truncated = HeaderValue::from_static(if job.truncated { "true" } else { "false" });
     let document = Document::new("text/plain; charset=utf-8", text).header(TRUNCATED, truncated);
     Ok((document.status, document.headers, document.body).into_response())
+}
+
+/// The end of what a job has said: the last pieces that have at most so many bytes together, or else the last one.
+pub(crate) fn tail(snapshot: &Snapshot<'_>, job: &Job, bytes: usize) -> Result<String, Problem> {
+    let scan = Scan { prefix: job_key(job.id), after: None, reverse: true, limit: PAGE };
+    let rows: Vec<JobLogRow> = snapshot.scan(&scan)?;
+    let (mut pieces, mut len) = (Vec::new(), 0);
+    for row in rows.into_iter().filter(|row| row.seq > 0) {
+        len += row.text.len();
+        if len > bytes && !pieces.is_empty() {
+            break;
+        }
+        pieces.push(row.text);
+    }
+    pieces.reverse();
+    Ok(pieces.concat())
 }
 
 /// The pieces behind one.

@@ -47,33 +47,33 @@ pub(crate) fn routes(routes: &mut Routes) {
 /// already, it was called off, another attempt is at it. 200 if the views show it, 202 if it is only durable.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ReportParams {
+pub(crate) struct ReportParams {
     /// Its name.
-    id: String,
+    pub(crate) id: String,
 }
 
 /// How it goes.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Told {
+pub(crate) struct Told {
     /// How far it is, in at most 2,048 bytes.
-    progress: Option<String>,
+    pub(crate) progress: Option<String>,
     /// To be added to its log: at most 64 KiB.
-    log: Option<String>,
+    pub(crate) log: Option<String>,
     /// The branch that it works on.
-    branch: Option<String>,
+    pub(crate) branch: Option<String>,
     /// The pull request that it has opened: an http or https URL.
-    pr_url: Option<String>,
+    pub(crate) pr_url: Option<String>,
     /// `success` or `failed`: it is over. `running`: it is not.
-    state: Option<Ended>,
+    pub(crate) state: Option<Ended>,
     /// For `failed`: why, in at most 2,048 bytes.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-enum Ended {
+pub(crate) enum Ended {
     Running,
     Success,
     Failed,
@@ -91,16 +91,17 @@ struct CancelParams {
 
 /// What became of a report.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Reported {
+pub(crate) struct Reported {
     /// The epoch that it is part of.
     epoch: u64,
     /// Whether every view shows it.
     visible: bool,
     /// The job as it stands.
-    job: JobView,
+    pub(crate) job: JobView,
 }
 
-async fn report(
+/// Has a report of a job taken, if who tells may and it can be.
+pub(crate) async fn report(
     state: AppState,
     principal: Principal,
     params: ReportParams,

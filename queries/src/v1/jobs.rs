@@ -181,7 +181,7 @@ pub struct Started {
 }
 
 /// A job by its name.
-pub(super) fn find(snapshot: &Snapshot<'_>, id: &str) -> Result<Job, Problem> {
+pub(crate) fn find(snapshot: &Snapshot<'_>, id: &str) -> Result<Job, Problem> {
     let id: JobId = id.parse().map_err(|error| Problem::parameter("id", format!("{error}")))?;
     let row = snapshot.get::<JobRow>(&job_key(id))?;
     row.map(|JobRow(job)| *job).ok_or_else(|| Problem::not_found(format!("there is no job {id}")))

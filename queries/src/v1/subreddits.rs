@@ -110,7 +110,7 @@ fn subreddits(reading: &Reading<'_>, params: SubredditsParams) -> Result<Page<Su
 }
 
 /// A name, in lower case.
-fn name(text: &str) -> Option<String> {
+pub(crate) fn name(text: &str) -> Option<String> {
     let name = text.trim().trim_start_matches('/');
     let name = name.strip_prefix("r/").unwrap_or(name);
     is_subreddit(name).then(|| name.to_ascii_lowercase())
@@ -140,7 +140,8 @@ async fn leave(state: AppState, params: LeaveParams, _: Nothing) -> Result<(Stat
     say(&state, name, None, params.wait, params.wait_secs).await
 }
 
-async fn say(
+/// Has it journalled that a subreddit is to be read for a project, or for none.
+pub(crate) async fn say(
     state: &AppState,
     name: String,
     project: Option<Project>,

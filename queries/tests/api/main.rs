@@ -4,6 +4,7 @@
 
 mod agora;
 mod clusters;
+mod compat;
 mod description;
 mod feeds;
 mod hostile;

@@ -182,7 +182,7 @@ pub(super) fn rows_of_text(
 }
 
 /// The first items of a cluster.
-pub(super) fn first(
+pub(crate) fn first(
     snapshot: &Snapshot<'_>,
     named: &Named,
     level: Level,

@@ -26,16 +26,14 @@ use std::{cmp::Reverse, collections::HashMap};
 
 /// The most names with jobs that are looked at.
 const MAX_STATES: usize = 10_000;
-/// The most jobs that are shown of a cluster.
-const MAX_JOBS: usize = 20;
 
 /// How the clusters stand that have, or had, jobs.
 #[derive(Default)]
-pub(super) struct Standing(HashMap<(Space, TextId), (Fixing, Vec<ClusterId>)>);
+pub(crate) struct Standing(HashMap<(Space, TextId), (Fixing, Vec<ClusterId>)>);
 
 impl Standing {
     /// All of them.
-    pub(super) fn read(snapshot: &Snapshot<'_>) -> Result<Self, Problem> {
+    pub(crate) fn read(snapshot: &Snapshot<'_>) -> Result<Self, Problem> {
         let mut standing = Self::default();
         let scan = Scan { limit: MAX_STATES, ..Scan::default() };
         for row in snapshot.scan::<ClusterStateRow>(&scan)? {
@@ -52,21 +50,22 @@ impl Standing {
     }
 
     /// One of them.
-    pub(super) fn of(&self, space: &Space, root: TextId) -> Fixing {
+    pub(crate) fn of(&self, space: &Space, root: TextId) -> Fixing {
         self.entry(space, root).map(|(fixing, _)| *fixing).unwrap_or_default()
     }
 
-    /// The jobs of one, the newest first.
-    pub(super) fn jobs(
+    /// The jobs of one, the newest first; at most so many.
+    pub(crate) fn jobs(
         &self,
         snapshot: &Snapshot<'_>,
         space: &Space,
         root: TextId,
+        most: usize,
     ) -> Result<Vec<JobView>, Problem> {
         let mut ids: Vec<Reverse<JobId>> = Vec::new();
         for name in self.entry(space, root).into_iter().flat_map(|(_, names)| names) {
             let prefix = crate::v1::list::key(&[name.as_str()]);
-            let scan = Scan { prefix, limit: MAX_JOBS, ..Scan::default() };
+            let scan = Scan { prefix, limit: most, ..Scan::default() };
             let rows: Vec<ClusterJobRow> = snapshot.scan(&scan)?;
             ids.extend(rows.into_iter().map(|row| Reverse(row.outcome.job)));
         }
@@ -75,7 +74,7 @@ impl Standing {
             let row = snapshot.get::<JobRow>(&job_key(*id))?;
             Ok(row.map(|JobRow(job)| JobView::from(&*job)))
         };
-        ids.iter().take(MAX_JOBS).filter_map(|id| job(id).transpose()).collect()
+        ids.iter().take(most).filter_map(|id| job(id).transpose()).collect()
     }
 
     fn entry(&self, space: &Space, root: TextId) -> Option<&(Fixing, Vec<ClusterId>)> {

@@ -10,12 +10,14 @@ pub(crate) use written::written;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
-use springline_model::{Epoch, Event, Label, Timestamp, Uri, Vector};
+use serde_json::{Value, json};
+use springline_model::{Epoch, Event, Job, JobId, Label, Project, Timestamp, Uri, Vector, job::Opening};
 use springline_queries::{
     Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
     SourceStatus,
-    control::{LabelDraft, LabelNotice},
+    control::{
+        AgentStatus, FeedbackError, JobOrder, LabelDraft, LabelNotice, Outcome, OutcomeStatus, Taken, Told,
+    },
 };
 use std::{
     sync::{
@@ -39,6 +41,10 @@ pub(crate) struct Process {
     pub(crate) met: Mutex<Vec<Uri>>,
     /// What every text means.
     pub(crate) meaning: Mutex<Option<Vector>>,
+    pub(crate) projects: Mutex<Vec<Project>>,
+    pub(crate) agents: Mutex<Vec<AgentStatus>>,
+    pub(crate) told: Mutex<Vec<Told>>,
+    pub(crate) orders: Mutex<Vec<JobOrder>>,
     world: Mutex<Option<World>>,
 }
 
@@ -47,7 +53,10 @@ impl Control for Process {
     fn status(&self) -> RuntimeStatus {
         let ready = !self.hydrating.load(Ordering::SeqCst);
         let applied = self.world.lock().as_ref().map_or(Epoch::ZERO, World::epoch);
-        let detail: Map<String, Value> = [("state".to_owned(), json!("live"))].into_iter().collect();
+        let source = |name: &str, detail: Value| SourceStatus {
+            name: name.into(),
+            detail: detail.as_object().cloned().unwrap_or_default(),
+        };
         RuntimeStatus {
             ready,
             phase: if ready { Phase::Live } else { Phase::Hydrating },
@@ -59,7 +68,10 @@ impl Control for Process {
             sealed: applied,
             applied,
             started: Timestamp::from_secs(1),
-            sources: vec![SourceStatus { name: "gardens".into(), detail }],
+            sources: vec![
+                source("gardens", json!({ "state": "live" })),
+                source("issues", json!({ "kind": "github", "partitions": { "acme/shop": {} } })),
+            ],
         }
     }
 
@@ -86,6 +98,41 @@ impl Control for Process {
         Ok(epoch)
     }
 
+    async fn take_feedback(&self, told: Told) -> Result<Taken, FeedbackError> {
+        if self.projects.lock().is_empty() {
+            return Err(FeedbackError::UnknownProject("none is configured".into()));
+        }
+        let before = self.told.lock().contains(&told);
+        let status = if before { OutcomeStatus::Duplicate } else { OutcomeStatus::Accepted };
+        let uri = Some(Uri::new(format!("feedback://notes/{}/1", told.source)));
+        self.told.lock().push(told);
+        let epoch = self.submit(Vec::new()).await?;
+        Ok(Taken { epoch, items: vec![Outcome { status, uri, reason: None }] })
+    }
+
+    fn projects(&self) -> Vec<Project> {
+        self.projects.lock().clone()
+    }
+
+    fn agents(&self) -> Vec<AgentStatus> {
+        self.agents.lock().clone()
+    }
+
+    async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
+        if !self.agents.lock().iter().any(|agent| agent.name == order.agent) {
+            return Err(ControlError::UnknownAgent { name: order.agent, known: Vec::new() });
+        }
+        let world = self.world.lock().clone().ok_or_else(|| ControlError::Failed("no world".into()))?;
+        let (at, opening) = (
+            Timestamp::from_secs(50),
+            Opening { agent: order.agent.clone(), snapshot: String::new(), retries: 0, max_log_bytes: 1 },
+        );
+        let id = JobId::new(at, 1);
+        world.change(|state| state.jobs.push(Job::open(id, order.cluster.clone(), 1, at, &opening)));
+        self.orders.lock().push(order);
+        Ok((id, world.epoch()))
+    }
+
     fn meet(&self, did: &Uri) {
         self.met.lock().push(did.clone());
     }
@@ -101,7 +148,7 @@ impl Control for Process {
     async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {
         match (source, &command) {
             ("gardens", SourceCommand::Reset) => Err(ControlError::Refused("it is indexing".into())),
-            ("gardens", _) => {
+            ("gardens" | "issues", _) => {
                 self.commands.lock().push((source.to_owned(), command));
                 Ok(json!({ "changed": 2 }))
             }

@@ -6,13 +6,14 @@ use super::{
 };
 use parking_lot::Mutex;
 use springline_model::{
-    AccountStatus, Context, Epoch, EpochCommit, Job, Link, LinkPath, NodeName, Quarantined, Record, Rev, Row,
-    SourceId, Span, Table, Timestamp, Uri,
-    job::{LogFrom, Outcome},
+    AccountStatus, ClusterId, Context, Epoch, EpochCommit, FeedbackSource, FeedbackStatus, Job, Link,
+    LinkPath, NodeName, Project, Quarantined, Record, Rev, Row, SourceId, Span, Table, Timestamp, Uri,
+    job::{Fixing, LogFrom, Outcome},
     rows::{
-        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow, JobLogRow,
-        JobRow, JournalRow, LatestRow, NodeRow, NoteMeta, NotificationRow, Order, PostingsRow, QuarantineRow,
-        Reason, RecordRow, SourceRow, SubnodeRow, TopRow,
+        AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow, ClusterStateRow,
+        FeedbackMeta, FeedbackRow, FeedbackTotalRow, JobLogRow, JobRow, JournalRow, LatestRow, NodeRow,
+        NoteMeta, NotificationRow, Order, PostingsRow, ProjectFeedbackRow, QuarantineRow, Reason, RecordRow,
+        SourceRow, SubnodeRow, TopRow,
     },
     text::Analyzer,
 };
@@ -282,13 +283,45 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
         rows.add(&SourceRow { source, kind: "note".into(), records, links: 7, bytes: 9 });
     }
     network::rows(state, &mut rows);
+    feedback(state, &mut rows);
+    states(&state.jobs, &mut rows);
     for job in &state.jobs {
         rows.add(&JobRow(Box::new(job.clone())));
         rows.add(&ClusterJobRow { cluster: job.cluster.clone(), outcome: Outcome::of(job) });
         let (from, text) = (LogFrom::Given, "{\"title\":\"t\"}".to_owned());
         rows.add(&JobLogRow { job: job.id, seq: 0, at: job.created, from, text });
+        for seq in 1..=job.log_rows {
+            let (from, text) = (LogFrom::Report, format!("line {seq}\n"));
+            rows.add(&JobLogRow { job: job.id, seq, at: job.created, from, text });
+        }
     }
     rows.0
+}
+
+/// Of the feedback items.
+fn feedback(state: &State, rows: &mut Rows) {
+    let mut totals: BTreeMap<(Project, FeedbackSource, FeedbackStatus), u64> = BTreeMap::new();
+    for item in shown(state).filter_map(FeedbackMeta::of) {
+        *totals.entry((item.project.clone(), item.source, item.status)).or_default() += 1;
+        rows.add(&FeedbackRow(item.clone()));
+        rows.add(&ProjectFeedbackRow(item));
+    }
+    for ((project, source, status), items) in totals {
+        rows.add(&FeedbackTotalRow { project, source, status, items });
+    }
+}
+
+/// How the clusters stand that have jobs.
+fn states(jobs: &[Job], rows: &mut Rows) {
+    let mut clusters: BTreeMap<ClusterId, Vec<Outcome>> = BTreeMap::new();
+    for job in jobs {
+        clusters.entry(job.cluster.clone()).or_default().push(Outcome::of(job));
+    }
+    for (cluster, outcomes) in clusters {
+        let fixing = Fixing::of(&outcomes, None);
+        let jobs = u32::try_from(outcomes.len()).unwrap();
+        rows.add(&ClusterStateRow { jobs, fixing, ..ClusterStateRow::new(cluster) });
+    }
 }
 
 #[derive(Default)]
