@@ -246,8 +246,8 @@ fn unauthorized(given: Option<&HeaderValue>, basic: bool) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
     use axum::http::Request;
+    use springline_model::Secret;
 
     const TOKEN: &str = "a token of some length";
 

@@ -1,8 +1,9 @@
 //! What the server can be told.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use serde::{Deserialize, Serialize};
+use springline_model::Secret;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// The query server.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +13,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The bearer token: needed by every route that writes and, when the address is not a loopback one, by every
     /// route but health. At least 16 characters. Better kept in `token_file`.
+    #[schemars(with = "Option<String>")]
     pub token: Option<Secret>,
     /// A file whose first line is the token.
     pub token_file: Option<PathBuf>,
@@ -72,35 +74,5 @@ impl ServerConfig {
             0 => 4 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             reads => reads,
         }
-    }
-}
-
-/// A text that is never shown: not in logs, not by `config show`.
-#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a text as it is.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(hidden)")
     }
 }

@@ -43,7 +43,7 @@ pub mod v1;
 mod web;
 pub mod xrpc;
 
-pub use config::{Secret, ServerConfig};
+pub use config::ServerConfig;
 pub use control::{Control, ControlError, Phase, Progress, RuntimeStatus, SourceCommand, SourceStatus};
 pub use observe::describe_metrics;
 pub use problem::Problem;

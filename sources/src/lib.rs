@@ -47,7 +47,7 @@ pub use error::{SourceError, chain};
 pub use known::{Known, KnownError, KnownItem, KnownRecord, NothingKnown};
 pub use outbox::{BATCH_BYTES, BATCH_EVENTS, Batch, Outbox};
 pub use progress::ProgressBars;
-pub use secret::{Secret, SecretFrom};
+pub use secret::SecretFrom;
 pub use source::{Command, PullReport, Pulled, Source, SourceContext};
 pub use status::{PartitionStatus, SourceState, SourceStatus, StatusSnapshot};
 

@@ -1,36 +1,11 @@
-//! Secrets: read from a file or the environment, never shown.
+//! Secrets: read from a file or the environment.
 
 use crate::SourceError;
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use springline_model::Secret;
+use std::path::{Path, PathBuf};
 
 /// The longest secret, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
-
-/// A text that is never shown: not in logs, not in errors.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes a text as it is.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
 
 /// Where a secret is kept: two keys of a configuration, of which one is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

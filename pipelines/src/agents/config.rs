@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use springline_queries::Secret;
+use springline_model::Secret;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// An agent that can be set to work on a job: a command on this machine, or a webhook.
@@ -18,6 +18,7 @@ pub struct AgentConfig {
     pub webhook: Option<String>,
     /// What webhooks are signed with: HMAC-SHA256 of the body, in `X-Springline-Signature-256`. At least 16
     /// characters. Better kept in `secret_file`.
+    #[schemars(with = "Option<String>")]
     pub secret: Option<Secret>,
     /// A file whose first line is the secret.
     pub secret_file: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! What can be told without a process: see `tests/jobs` for the rest.
 
 use super::{AgentConfig, AgentError, Agents, webhook::sign};
-use springline_queries::Secret;
+use springline_model::Secret;
 use std::collections::BTreeMap;
 
 fn open(name: &str, change: impl FnOnce(&mut AgentConfig)) -> Result<Agents, AgentError> {

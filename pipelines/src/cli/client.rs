@@ -42,8 +42,8 @@ impl Client {
         }
     }
 
-    fn folder(mut config: Config, data: DataDir) -> anyhow::Result<Self> {
-        config.sources.clear();
+    fn folder(config: Config, data: DataDir) -> anyhow::Result<Self> {
+        let mut config = config.at_rest();
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = config.server.clone();
         let opened = Opened::open(config, data, ProgressBars::hidden(), None)?;

@@ -23,10 +23,9 @@ pub(super) struct ExportArgs {
 
 /// Writes the tables of the stored views, as of the epoch that the store has.
 pub(super) fn export(global: &Global, args: &ExportArgs) -> anyhow::Result<()> {
-    let mut config = global.load_quiet()?;
+    let config = global.load_quiet()?.at_rest();
     let tables = chosen(&args.view, &config.views.off)?;
     let data = DataDir::take_existing(&config.data_dir)?;
-    config.sources.clear();
     let opened = Opened::open(config, data, ProgressBars::hidden(), None)?;
     let started = Instant::now();
     let bars = ProgressBars::new();

@@ -39,9 +39,8 @@ fn parse_view(name: &str) -> Result<View, String> {
 
 /// Does it, on the data folder itself.
 pub(super) fn views(global: &Global, command: &ViewsCommand) -> anyhow::Result<ExitCode> {
-    let mut config = global.load_quiet()?;
+    let config = global.load_quiet()?.at_rest();
     let data = DataDir::take_existing(&config.data_dir)?;
-    config.sources.clear();
     let opened = Opened::open(config.clone(), data, ProgressBars::hidden(), None)?;
     let views = opened.views();
     match command {

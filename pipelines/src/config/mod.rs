@@ -284,6 +284,15 @@ pub enum Embedding {
 }
 
 impl Config {
+    /// For commands that only read what is stored: nothing is fetched, and the texts' model, which takes a second and
+    /// some memory and may not be there, is not loaded.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.sources.clear();
+        self.embedding.model_dir = None;
+        self
+    }
+
     /// What the operators need to know.
     #[must_use]
     pub fn definitions(&self) -> Definitions {

@@ -1,9 +1,9 @@
 //! `[feedback]`: which projects there are, and what of their feedback is wanted.
 
-use crate::{Secret, SecretFrom, SourceError};
+use crate::{SecretFrom, SourceError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use springline_model::{FeedbackSource, Project, Record, feedback::attr, text::Lang};
+use springline_model::{FeedbackSource, Project, Record, Secret, feedback::attr, text::Lang};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// The most keywords, languages or repositories of a project.

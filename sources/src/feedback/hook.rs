@@ -1,8 +1,8 @@
 //! Deliveries of webhooks: who signed them, and whether one comes again.
 
-use crate::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use springline_model::Secret;
 
 /// Why a delivery is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

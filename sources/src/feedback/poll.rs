@@ -286,6 +286,24 @@ impl From<FetchError> for Trouble {
     }
 }
 
+/// Why a walk ended early.
+pub(crate) enum Ended {
+    Trouble(Trouble),
+    Source(SourceError),
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {

@@ -18,11 +18,11 @@ mod config;
 pub use config::GithubConfig;
 
 use crate::{
-    PullReport, Pulled, Secret, SecretFrom, Source, SourceContext, SourceError, SourceState,
+    PullReport, Pulled, SecretFrom, Source, SourceContext, SourceError, SourceState,
     atproto::identity::{Ask, Caps},
     feedback::{
         github,
-        poll::{self, Answer, Api, Desk, Heard, LONGEST_WAIT, Poller, Trouble},
+        poll::{self, Answer, Api, Desk, Ended, Heard, LONGEST_WAIT, Poller, Trouble},
     },
 };
 use async_trait::async_trait;
@@ -31,7 +31,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_NONE_MATCH},
 };
 use serde_json::Value;
-use springline_model::{FeedbackSource, ItemName, Project, SourceId, Timestamp};
+use springline_model::{FeedbackSource, ItemName, Project, Secret, SourceId, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
@@ -144,24 +144,6 @@ impl Poller for Walker {
     fn reset(&mut self) {
         self.afresh = true;
         self.etags.clear();
-    }
-}
-
-/// Why a walk ended early.
-enum Ended {
-    Trouble(Trouble),
-    Source(SourceError),
-}
-
-impl From<Trouble> for Ended {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
-impl From<SourceError> for Ended {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
     }
 }
 

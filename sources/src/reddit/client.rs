@@ -2,7 +2,6 @@
 
 use super::window::Window;
 use crate::{
-    Secret,
     atproto::identity::{Ask, retry_after},
     feedback::poll::{Answer, Api, Trouble},
 };
@@ -10,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use serde::Deserialize;
 use serde_json::Value;
+use springline_model::Secret;
 use std::time::Duration;
 use tokio::time::Instant;
 

@@ -28,7 +28,7 @@ use crate::{
     delivery::blocking,
     feedback::{
         Reading,
-        poll::{self, Api, Desk, Heard, Poller, Trouble},
+        poll::{self, Api, Desk, Ended, Heard, Poller, Trouble},
         reddit,
     },
 };
@@ -78,7 +78,7 @@ impl Reddit {
     }
 }
 
-fn secret(config: &RedditConfig) -> Result<crate::Secret, SourceError> {
+fn secret(config: &RedditConfig) -> Result<springline_model::Secret, SourceError> {
     let (file, env) = (config.client_secret_file.as_ref(), config.client_secret_env.as_ref());
     let secret = SecretFrom { name: "client_secret", file, env }.read()?;
     secret.ok_or_else(|| SourceError::Config("`client_secret_file` or `client_secret_env` is needed".into()))
@@ -113,24 +113,6 @@ struct Walker {
     rechecked: Option<Instant>,
     /// The positions don't count.
     afresh: bool,
-}
-
-/// Why a walk ended early.
-enum Ended {
-    Trouble(Trouble),
-    Source(SourceError),
-}
-
-impl From<Trouble> for Ended {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
-    }
-}
-
-impl From<SourceError> for Ended {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
 }
 
 /// What a walk, or a look at what is young, adds up to.

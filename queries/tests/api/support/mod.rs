@@ -11,10 +11,11 @@ pub(crate) use written::written;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use springline_model::{Epoch, Event, Job, JobId, Label, Project, Timestamp, Uri, Vector, job::Opening};
+use springline_model::{
+    Epoch, Event, Job, JobId, Label, Project, Secret, Timestamp, Uri, Vector, job::Opening,
+};
 use springline_queries::{
-    Control, ControlError, Phase, Progress, RuntimeStatus, Secret, Server, ServerConfig, SourceCommand,
-    SourceStatus,
+    Control, ControlError, Phase, Progress, RuntimeStatus, Server, ServerConfig, SourceCommand, SourceStatus,
     control::{
         AgentStatus, FeedbackError, JobOrder, LabelDraft, LabelNotice, Outcome, OutcomeStatus, Taken, Told,
     },
