@@ -1,10 +1,15 @@
 # The two commands of the README, and what they need.
 
-.PHONY: demo test lint bench setup model
+.PHONY: demo demo-cluster test lint bench setup model
 
 # Builds Springline and shows a small real garden at http://127.0.0.1:8080.
 demo:
 	cargo run --release -p springline-pipelines --bin springline -- demo
+
+# Several processes on one log, on this machine: a broker, `ingest`, two `run`, and a consumer of a change feed.
+demo-cluster:
+	cargo build --release -p springline-pipelines --bin springline
+	deploy/demo-cluster.sh
 
 # Installs what the tests need (git, a browser, Python readers of Parquet), checks the code and runs every test.
 test: setup lint

@@ -1,12 +1,12 @@
 //! `springline-bench gardens`: unpacks the gardens, has each side measured in a process of its own, prints tables.
 
-use crate::{Job, Options, Side, measure::Figures, table};
+use crate::{Job, Options, Side, measure::Figures, process::again, table};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// Where the demo's gardens lie in the repository.
@@ -127,25 +127,17 @@ fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs this program again for one job.
+/// Has a process measure one job.
 fn in_a_process(job: &Job) -> anyhow::Result<Figures> {
-    let engine = match job.options.engine {
-        crate::EngineName::Sled => "sled",
-        crate::EngineName::Fjall => "fjall",
-    };
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["measure", "--side", job.side.name(), "--engine", engine]);
-    command.arg("--workers").arg(job.options.workers.to_string());
-    command.arg("--edits").arg(job.options.edits.to_string());
-    command.arg("--tree").arg(&job.tree).arg("--work").arg(&job.work);
-    if let Some(queries) = &job.queries {
-        command.arg("--queries").arg(queries);
-    }
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "it ended with {}", output.status);
-    let text = String::from_utf8(output.stdout)?;
-    let last = text.lines().last().context("it said nothing")?;
-    Ok(serde_json::from_str(last)?)
+    again(|command| {
+        command.args(["measure", "--side", job.side.name(), "--engine", job.options.engine.name()]);
+        command.arg("--workers").arg(job.options.workers.to_string());
+        command.arg("--edits").arg(job.options.edits.to_string());
+        command.arg("--tree").arg(&job.tree).arg("--work").arg(&job.work);
+        if let Some(queries) = &job.queries {
+            command.arg("--queries").arg(queries);
+        }
+    })
 }
 
 #[cfg(test)]

@@ -11,10 +11,13 @@
 mod atproto;
 mod clusters;
 mod edits;
+mod export;
 mod gardens;
 mod http;
+mod kafka;
 mod measure;
 mod notes;
+mod process;
 mod springline;
 mod sqlite;
 mod table;
@@ -42,6 +45,12 @@ enum Command {
     Atproto(atproto::AtprotoArgs),
     /// The clusters view: how good it is on labelled texts (`--quality`), how fast at 10,000 and 100,000 items
     Clusters(clusters::ClustersArgs),
+    /// Feedback into the program over HTTP: how long until an item is in its cluster, at 100,000 items
+    Latency(clusters::LatencyArgs),
+    /// The journal in Kafka beside the embedded one, and what a change feed costs
+    Kafka(kafka::KafkaArgs),
+    /// Rows into Parquet: an export, a changelog, a snapshot, the events
+    Export(export::ExportArgs),
     /// One run of `atproto` (what that starts)
     #[command(hide = true)]
     MeasureAtproto(atproto::AtprotoJob),
@@ -135,6 +144,9 @@ fn main() -> anyhow::Result<()> {
         Command::Gardens(args) => gardens::run(&args),
         Command::Atproto(args) => atproto::run(&args),
         Command::Clusters(args) => clusters::run(&args),
+        Command::Latency(args) => clusters::latency(&args),
+        Command::Kafka(args) => kafka::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::MeasureAtproto(job) => atproto::measure(&job),
         Command::Measure(job) => {
             let figures = match job.side {

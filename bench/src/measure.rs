@@ -70,9 +70,25 @@ pub(crate) fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// The same of the processes that this one has started and that have ended.
+pub(crate) fn cpu_of_children() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").context("this needs Linux' /proc")?;
+    // Behind the name, which may hold anything: the children's times of user and system are the 14th and 15th.
+    let (_, rest) = stat.rsplit_once(')').context("no such field")?;
+    let ticks: Vec<u64> =
+        rest.split_whitespace().skip(13).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let a_second = rustix::param::clock_ticks_per_second().max(1);
+    Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 1000 / a_second))
+}
+
 /// Resident bytes now, and the most there ever were.
 pub(crate) fn memory() -> anyhow::Result<(u64, u64)> {
-    let status = fs::read_to_string("/proc/self/status").context("this needs Linux' /proc")?;
+    memory_of("self")
+}
+
+/// The same of another process, by its number.
+pub(crate) fn memory_of(process: &str) -> anyhow::Result<(u64, u64)> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).context("this needs Linux' /proc")?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
         let kib: u64 = line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse()?;

@@ -66,6 +66,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EventBody {
     /// The record is now this.
     Put {
@@ -113,6 +114,7 @@ pub enum EventBody {
         /// The new version.
         rev: Rev,
         /// Its root.
+        #[serde(with = "crate::base64")]
         data: TreeRoot,
         /// How it is known.
         news: RepoNews,
@@ -183,6 +185,30 @@ pub enum EventBody {
 }
 
 impl EventBody {
+    /// What happens, in a word: `put`, `delete`, `account`, ….
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
+            Self::Account { .. } => "account",
+            Self::Quarantine(_) => "quarantine",
+            Self::Release { .. } => "release",
+            Self::Hosting { .. } => "hosting",
+            Self::Repo { .. } => "repo",
+            Self::Identity(_) => "identity",
+            Self::Label { .. } => "label",
+            Self::Seen { .. } => "seen",
+            Self::Mute { .. } => "mute",
+            Self::Gap(_) => "gap",
+            Self::Forget { .. } => "forget",
+            Self::Missing { .. } => "missing",
+            Self::Fetched { .. } => "fetched",
+            Self::Subreddit { .. } => "subreddit",
+            Self::Job(_) => "job",
+        }
+    }
+
     /// The text that decides which worker owns the event.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -234,6 +260,7 @@ pub struct Quarantined {
     /// Its size in bytes.
     pub bytes: u64,
     /// The first bytes of it, at most [`QUARANTINE_SAMPLE_BYTES`].
+    #[serde(with = "crate::base64")]
     pub sample: Vec<u8>,
 }
 

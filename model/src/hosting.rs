@@ -63,12 +63,14 @@ pub type TreeRoot = [u8; 32];
 
 /// News of a repository's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RepoNews {
     /// A commit, whose records come beside it.
     Commit {
         /// The version that it follows.
         since: Option<Rev>,
         /// The root that it follows, if it says so.
+        #[serde(with = "crate::base64::option")]
         prev: Option<TreeRoot>,
     },
     /// The repository is now at this version (`#sync`): if that is not what is here, it has to be fetched.

@@ -25,6 +25,7 @@ pub struct Label {
     /// Its time is up. Set by the process when the clock passes `exp`.
     pub expired: bool,
     /// Over the label without this field, by its source's label key.
+    #[serde(with = "crate::base64::option")]
     pub sig: Option<Vec<u8>>,
 }
 

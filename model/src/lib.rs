@@ -12,12 +12,16 @@
 //!
 //! Invariants: nothing here does I/O, knows a dataflow or is async; everything is plain data with serde.
 
+mod base64;
 pub mod cluster;
 pub mod epoch;
 pub mod event;
 pub mod feedback;
+pub mod hand;
+pub mod home;
 pub mod hosting;
 pub mod job;
+mod kafka;
 pub mod key;
 pub mod label;
 pub mod node;
@@ -36,6 +40,7 @@ pub use event::{AccountStatus, Event, EventBody, Partition, Position, Quarantine
 pub use feedback::{FeedbackSource, FeedbackStatus, ItemName, Project};
 pub use hosting::{Gap, Hosting, Identity, RepoNews, TreeRoot};
 pub use job::{Job, JobEvent, JobId, JobState};
+pub use kafka::{KafkaClient, KafkaSecurity};
 pub use label::Label;
 pub use node::NodeName;
 pub use record::{Context, Link, LinkPath, Record, Span};

@@ -121,6 +121,10 @@ tables! {
     ClusterItems = 79, "cluster_items", Clusters;
     /// [`crate::rows::ClusterNameRow`]
     ClusterNames = 80, "cluster_names", Clusters;
+    /// [`crate::rows::ClusterThemeRow`]
+    ClusterThemes = 81, "cluster_themes", Clusters;
+    /// [`crate::rows::ThemeClusterRow`]
+    ThemeClusters = 82, "theme_clusters", Clusters;
 }
 
 impl Table {
@@ -200,8 +204,9 @@ impl View {
             Self::Catalog => 3,
             // Since 2 a touch from the future weighs no more than one of now, since 3 there are posts.
             Self::Rankings => 3,
-            // Since 2 texts have what they mean beside their words.
-            Self::Clusters => 2,
+            // Since 2 texts have what they mean beside their words; since 3 trees lie elsewhere and keep fewer
+            // neighbours, and clusters are made by hand too; since 4 there are themes.
+            Self::Clusters => 4,
         }
     }
 

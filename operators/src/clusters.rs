@@ -1,13 +1,15 @@
 //! Who says the same: near-duplicates and clusters of records, incremental and independent of any order.
 //!
 //! ```text
-//!  records ─► items (words, meaning: any worker) ────by space──► Space: texts ─► trees ─► clusters ─► six tables
-//!  clock ───────────────────────────────────────────────────────────┘
+//!  records ─► items (words, meaning: any worker) ────by space──► Space: texts ─► trees ─► clusters ─► themes ─► tables
+//!          └► orders (what is said by hand) ────────────┘          ▲                        ▲
+//!  clock ──────────────────────────────────────────────────────────┘          as orders say ┘
 //! ```
 //!
 //! What is clustered together is a *space*: the feedback of a project, or the kinds of records that the configuration
 //! puts together under a name. What a cluster is says `definition`: a function of the records of the space; how it is
-//! kept up to date say `point` and `index` (what is similar), `graph` (neighbours, parents, roots) and `space` (rows).
+//! kept up to date say `point` and `index` (what is similar), `graph` (neighbours, parents, roots), `hand` (what was
+//! said by hand), `space` with `shown` (rows) and `themes` (what clusters belong together).
 //!
 //! A cluster is named after its oldest member (by time, then id). A name that was ever given still tells of an item,
 //! and so of the cluster that this is in now: redirects need no history. Merges and splits are no view:
@@ -23,10 +25,14 @@ mod definition;
 mod direct;
 mod graph;
 mod group;
+mod hand;
 mod index;
 mod item;
+mod order;
 mod point;
+mod shown;
 mod space;
+mod themes;
 
 #[cfg(feature = "testing")]
 pub use direct::{Direct, Moved};
@@ -37,10 +43,14 @@ use crate::{
 };
 use differential_dataflow::consolidation::consolidate;
 use item::Item;
+use order::{Order, Told};
 use serde::{Deserialize, Serialize};
 use springline_model::{
     Space, Timestamp, UriId,
-    rows::{ClusterItemRow, ClusterMemberRow, ClusterNameRow, ClusterRankRow, ClusterRow, ClusterTextRow},
+    rows::{
+        ClusterItemRow, ClusterMemberRow, ClusterNameRow, ClusterRankRow, ClusterRow, ClusterTextRow,
+        ClusterThemeRow, ThemeClusterRow,
+    },
     text::Lexical,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -92,6 +102,10 @@ pub struct Clusters<'s> {
     pub items: Rows<'s, ClusterItemRow>,
     /// Names with their items.
     pub names: Rows<'s, ClusterNameRow>,
+    /// Clusters with their themes.
+    pub themes: Rows<'s, ClusterThemeRow>,
+    /// Themes with their clusters.
+    pub themed: Rows<'s, ThemeClusterRow>,
 }
 
 /// A row of any of the tables.
@@ -103,6 +117,8 @@ enum Out {
     Text(ClusterTextRow),
     Item(ClusterItemRow),
     Name(ClusterNameRow),
+    Theme(ClusterThemeRow),
+    Themed(ThemeClusterRow),
 }
 
 /// Clusters the records. See the module.
@@ -117,14 +133,14 @@ pub fn clusters<'s>(
     let half_life_ms = config.half_life_ms;
     let config = config.clone();
     let mut lexical = Lexical::new();
-    let items = records.flat_map(move |visible| Item::of(&visible, &config, &mut lexical));
+    let told = records.flat_map(move |visible| Told::of(&visible, &config, &mut lexical));
 
     let mut spaces = Spaces::new(half_life_ms);
-    let pact = routed(|item: &Arc<Item>| UriId::of(item.space.as_str()).route());
-    let rows = per_tick_clocked(items, clock, pact, "Clusters", move |clock, changes, out| {
-        let mut items: Vec<(Arc<Item>, isize)> = changes.collect();
-        consolidate(&mut items);
-        spaces.tick(clock, items, out);
+    let pact = routed(|told: &Told| UriId::of(told.space().as_str()).route());
+    let rows = per_tick_clocked(told, clock, pact, "Clusters", move |clock, changes, out| {
+        let mut news = News::default();
+        changes.for_each(|(told, diff)| news.file(told, diff));
+        spaces.tick(clock, news, out);
     });
     macro_rules! only {
         ($what:ident) => {
@@ -141,6 +157,38 @@ pub fn clusters<'s>(
         texts: only!(Text),
         items: only!(Item),
         names: only!(Name),
+        themes: only!(Theme),
+        themed: only!(Themed),
+    }
+}
+
+/// What comes and goes in a tick.
+#[derive(Debug, Default)]
+struct News {
+    items: Vec<(Arc<Item>, isize)>,
+    orders: Vec<(Arc<Order>, isize)>,
+}
+
+impl News {
+    fn file(&mut self, told: Told, diff: isize) {
+        match told {
+            Told::Item(item) => self.items.push((item, diff)),
+            Told::Order(order) => self.orders.push((order, diff)),
+        }
+    }
+
+    /// Each once.
+    fn by_space(mut self) -> BTreeMap<Space, Self> {
+        consolidate(&mut self.items);
+        consolidate(&mut self.orders);
+        let mut by_space: BTreeMap<Space, Self> = BTreeMap::new();
+        for item in self.items {
+            by_space.entry(item.0.space.clone()).or_default().items.push(item);
+        }
+        for order in self.orders {
+            by_space.entry(order.0.space.clone()).or_default().orders.push(order);
+        }
+        by_space
     }
 }
 
@@ -156,25 +204,15 @@ impl Spaces {
         Self { half_life_ms, spaces: BTreeMap::new(), lexical: Lexical::new() }
     }
 
-    /// Takes in a tick: items that come and go, sorted.
-    fn tick(
-        &mut self,
-        clock: Timestamp,
-        items: Vec<(Arc<Item>, isize)>,
-        out: &mut crate::per_epoch::Emit<'_, Out>,
-    ) {
-        for items in items.chunk_by(|a, b| a.0.space == b.0.space) {
-            let name = &items[0].0.space;
+    /// Takes in a tick.
+    fn tick(&mut self, clock: Timestamp, news: News, out: &mut crate::per_epoch::Emit<'_, Out>) {
+        let mut by_space = news.by_space();
+        for name in by_space.keys() {
             let new = || space::Space::new(name.clone(), self.half_life_ms);
             self.spaces.entry(name.clone()).or_insert_with(new);
         }
-        let mut items = items.into_iter().peekable();
         for (name, space) in &mut self.spaces {
-            let mut own = Vec::new();
-            while let Some(item) = items.next_if(|item| item.0.space == *name) {
-                own.push(item);
-            }
-            space.tick(clock, own, &mut self.lexical, out);
+            space.tick(clock, by_space.remove(name).unwrap_or_default(), &mut self.lexical, out);
         }
         self.spaces.retain(|_, space| !space.is_empty());
     }

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod cli;
 pub mod config;
 pub mod embedding;
+pub mod replay;
 pub mod runtime;
 pub mod telemetry;
 pub mod views;

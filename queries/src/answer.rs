@@ -2,15 +2,18 @@
 //!
 //! ```text
 //!  If-None-Match names the current epoch ──► 304, nothing read
-//!  else: permit ─► blocking thread ─► Reader::read(one whole epoch) ─► view ─► bytes ─► headers
+//!  else: permit ─► blocking thread ─► Reader::settled(one whole epoch) ─► view ─► bytes ─► headers
 //! ```
+//!
+//! Of several processes each applies an epoch at its own moment. There an answer is made first, and its ETag is of its
+//! bytes; one that somebody's part is missing from, or that is of several epochs, says so and has none.
 //!
 //! Invariants: a view sees one epoch; at most [`crate::ServerConfig::max_reads`] views run at one time, also when
 //! their clients have gone; no read blocks an async thread; a panic in a view is a 500 and nothing more.
 
 use crate::{
     params::{Given, Params},
-    problem::Problem,
+    problem::{Kind, Problem},
     state::AppState,
     v1::names,
     web,
@@ -22,13 +25,18 @@ use axum::{
 };
 use serde::Serialize;
 use springline_model::{Epoch, Identity, Uri};
-use springline_sinks::{Reader, Snapshot};
+use springline_sinks::{Reader, Snapshot, views::peers::Heard};
 use std::{cell::RefCell, collections::BTreeSet};
 
 /// The header that names the epoch an answer is complete as of.
 pub const EPOCH: HeaderName = HeaderName::from_static("springline-epoch");
 /// The header that says that the views are older than the epoch's journal: the process is still catching up.
 pub const STALE: HeaderName = HeaderName::from_static("springline-stale");
+/// The header that says that some of several processes did not answer, so that what only they know is missing.
+pub const PARTIAL: HeaderName = HeaderName::from_static("springline-partial");
+/// The header that says that processes were at different epochs while they were read: `57-58`. The answer has all of the
+/// first, and some of those behind it.
+pub const EPOCHS: HeaderName = HeaderName::from_static("springline-epochs");
 
 /// What a view reads from.
 pub struct Reading<'a> {
@@ -50,14 +58,27 @@ impl<'a> Reading<'a> {
         Self { snapshot, state, base_url, met: RefCell::default() }
     }
 
+    /// What is told beside what was asked for: nothing, if the process that knows it does not answer. The answer is
+    /// marked as partial then.
+    ///
+    /// # Errors
+    /// Any other.
+    pub fn beside<T: Default>(&self, found: Result<T, impl Into<Problem>>) -> Result<T, Problem> {
+        match found.map_err(Into::into) {
+            Err(problem) if problem.kind() == Kind::Unavailable => Ok(T::default()),
+            found => found,
+        }
+    }
+
     /// Who an account is, as far as it is known. If it is not, it is looked up for the next time: the first of an
     /// answer, once each.
     ///
     /// # Errors
     /// The store can't be read.
     pub fn identity(&self, did: &Uri) -> Result<Option<Identity>, Problem> {
-        let identity = names::identity(self.snapshot, did)?;
-        if identity.is_none() && did.scheme() == "did" {
+        let identity = self.beside(names::identity(self.snapshot, did))?;
+        let is_unknown = identity.is_none() && !self.snapshot.heard().is_partial();
+        if is_unknown && did.scheme() == "did" {
             let mut met = self.met.borrow_mut();
             if met.len() < MAX_MET && met.insert(did.clone()) {
                 self.state.control.meet(did);
@@ -155,15 +176,20 @@ pub enum Caching {
     Never,
 }
 
-/// Reads one epoch on a thread that may block.
+/// Reads one epoch on a thread that may block. What is decided by it can't be marked, so everybody who was asked must
+/// have answered.
 ///
 /// # Errors
-/// What `work` gives; or it panicked.
+/// What `work` gives; or it panicked; or another process did not answer.
 pub async fn on_snapshot<T: Send + 'static>(
     state: &AppState,
     work: impl FnOnce(&Snapshot<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    on_thread(state, move |reader| reader.read(work)).await
+    on_thread(state, move |reader| match reader.heard(work) {
+        (_, heard) if heard.is_partial() => Err(Problem::unreachable(heard.to_string())),
+        (done, _) => done,
+    })
+    .await
 }
 
 /// Does work on a thread that may block, once there is room for one more read.
@@ -189,47 +215,81 @@ pub async fn read<P: Params, A: Answer>(
     state: AppState,
     given: Given,
     caching: Caching,
-    view: impl FnOnce(&Reading<'_>, P) -> Result<A, Problem> + Send + 'static,
+    view: impl Fn(&Reading<'_>, P) -> Result<A, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
     let params = given.params::<P>()?;
     let stale = !state.control.ready();
-    let now = state.reader.applied();
-    let tag = etag(&state, &given, now);
+    let alone = state.cluster.is_none();
     let keepable = caching == Caching::Revalidate && !stale;
-    if keepable && matches(&given.headers, &tag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        mark(response.headers_mut(), now, Some(&tag));
-        return Ok(response);
+    let now = state.reader.applied();
+    if keepable && alone {
+        let tag = etag(&state, &given, now, None);
+        if matches(&given.headers, &tag) {
+            return Ok(not_modified(now, &tag));
+        }
     }
-    let (base_url, reading) = (base_url(&state, &given.headers), state.clone());
-    let (epoch, document) = on_thread(&state, move |reader| {
-        let (epoch, answer) = reader.read(|snapshot| {
-            let reading = Reading::new(snapshot, &reading, &base_url);
-            (snapshot.epoch(), view(&reading, params))
+    let (base_url, reading, again) = (base_url(&state, &given.headers), state.clone(), given.clone());
+    let (document, heard) = on_thread(&state, move |reader| {
+        let mut params = Some(params);
+        let (answer, heard) = reader.settled(|snapshot| {
+            // Read again, they are parsed again: what a view is given it may use up.
+            let params = params.take().map_or_else(|| again.params::<P>(), Ok)?;
+            view(&Reading::new(snapshot, &reading, &base_url), params)
         });
         // Made into bytes only now: while a snapshot is held, no epoch can be committed.
-        Ok((epoch, answer?.document()?))
+        Ok((answer.map_err(|problem| undecided(problem, &heard))?.document()?, heard))
     })
     .await?;
+    let epoch = heard.epoch();
+    let lasting = keepable
+        && heard.is_exact()
+        && document.status == StatusCode::OK
+        && !document.headers.contains_key(header::CACHE_CONTROL);
+    let tag = lasting.then(|| etag(&state, &given, epoch, (!alone).then_some(&document.body)));
+    if let Some(tag) = tag.as_ref().filter(|tag| !alone && matches(&given.headers, tag)) {
+        return Ok(not_modified(epoch, tag));
+    }
     let mut response = Response::new(Body::from(document.body));
     *response.status_mut() = document.status;
     *response.headers_mut() = document.headers;
     if caching == Caching::Never {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    let lasting = keepable
-        && document.status == StatusCode::OK
-        && !response.headers().contains_key(header::CACHE_CONTROL);
-    let tag = lasting.then(|| if epoch == now { tag } else { etag(&state, &given, epoch) });
     mark(response.headers_mut(), epoch, tag.as_deref());
+    if heard.is_partial()
+        && let Ok(missing) = HeaderValue::try_from(heard.to_string())
+    {
+        response.headers_mut().insert(PARTIAL, missing);
+    }
+    if heard.is_mixed()
+        && let Ok(epochs) = HeaderValue::try_from(format!("{}-{}", heard.epochs.0.0, heard.epochs.1.0))
+    {
+        response.headers_mut().insert(EPOCHS, epochs);
+    }
     if stale {
         response.headers_mut().insert(STALE, HeaderValue::from_static("catching up"));
     }
     Ok(response)
 }
 
-/// Weak, because compression changes the bytes and not the meaning.
-fn etag(state: &AppState, given: &Given, epoch: Epoch) -> String {
+/// What is not there may be with a process that did not answer.
+fn undecided(problem: Problem, heard: &Heard) -> Problem {
+    match problem.kind() {
+        Kind::NotFound if heard.is_partial() => {
+            Problem::unreachable(format!("{heard}; of the others, none has it: {}", problem.detail()))
+        }
+        _ => problem,
+    }
+}
+
+fn not_modified(epoch: Epoch, tag: &str) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    mark(response.headers_mut(), epoch, Some(tag));
+    response
+}
+
+/// Weak, because compression changes the bytes and not the meaning. `body`: the answer, if its epoch does not say it all.
+fn etag(state: &AppState, given: &Given, epoch: Epoch, body: Option<&Vec<u8>>) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&state.started.0.to_be_bytes());
     for name in [header::HOST, header::ACCEPT] {
@@ -238,6 +298,9 @@ fn etag(state: &AppState, given: &Given, epoch: Epoch) -> String {
     }
     hasher.update(given.uri.path().as_bytes()).update(b"?");
     hasher.update(given.uri.query().unwrap_or("").as_bytes());
+    if let Some(body) = body {
+        hasher.update(b"\n").update(body);
+    }
     let hash = hasher.finalize().to_hex();
     format!("W/\"{epoch}-{}\"", &hash[..16])
 }

@@ -7,6 +7,7 @@
 //!  reads            anyone on this machine (Host checked)  the token
 //!  writes           the token                              the token
 //!  PATCH of a job   the token, or the job's own            the token, or the job's own
+//!  /internal/…      the cluster's secret                   the cluster's secret
 //! ```
 //!
 //! A job's own token (`job_…`) opens that one route and nothing else; whose it is only the views know, so the route
@@ -25,7 +26,7 @@ use crate::{
 };
 use axum::http::{HeaderValue, Method, header, request::Parts, uri::Authority};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use springline_model::job::TokenHash;
+use springline_model::{Secret, job::TokenHash};
 use std::{io, net::IpAddr, path::PathBuf};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -42,6 +43,8 @@ const HOOKS: &str = "/v1/hooks/";
 const JOBS: [&str; 2] = ["/v1/jobs/", "/jobs/"];
 /// What the tokens of jobs begin with.
 const JOB_TOKEN: &str = "job_";
+/// What other processes of the cluster ask, and nobody else.
+const INTERNAL: &str = "/internal/";
 /// Routes that are asked by POST and change nothing.
 const QUESTIONS: [&str; 1] = ["/v1/similar"];
 
@@ -54,6 +57,8 @@ pub enum Principal {
     Operator,
     /// Somebody with what may be a job's token, on the one route that takes one: may report of that job.
     Job(TokenHash),
+    /// Another process of the cluster: may see what is stored.
+    Peer,
 }
 
 /// What a request needs.
@@ -67,6 +72,8 @@ pub enum Access {
     Write,
     /// To report of a job.
     Report,
+    /// To be one of the cluster's processes.
+    Peer,
 }
 
 impl Access {
@@ -74,6 +81,7 @@ impl Access {
     #[must_use]
     pub fn needed(method: &Method, path: &str) -> Self {
         match *method {
+            _ if path.starts_with(INTERNAL) => Self::Peer,
             Method::GET | Method::HEAD if OPEN.contains(&path) => Self::Open,
             Method::POST if path.starts_with(HOOKS) => Self::Open,
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
@@ -85,9 +93,11 @@ impl Access {
 }
 
 /// Decides who may do what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gate {
     token: Option<blake3::Hash>,
+    /// What the processes of the cluster know each other by.
+    secret: Option<blake3::Hash>,
     local: bool,
     hosts: Vec<String>,
 }
@@ -145,7 +155,13 @@ impl Gate {
         }
         let token = token.map(|token| blake3::hash(token.as_bytes()));
         let hosts = config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        Ok(Self { token, local, hosts })
+        Ok(Self { token, secret: None, local, hosts })
+    }
+
+    /// Lets in the other processes of a cluster, too.
+    #[must_use]
+    pub(crate) fn in_cluster(&self, secret: &Secret) -> Self {
+        Self { secret: Some(blake3::hash(secret.reveal().as_bytes())), ..self.clone() }
     }
 
     /// Who asks, if they may have what the request needs.
@@ -158,6 +174,9 @@ impl Gate {
             return Ok(Principal::Reader);
         }
         let authorization = parts.headers.get(header::AUTHORIZATION);
+        if access == Access::Peer {
+            return self.authorize_peer(authorization);
+        }
         if self.token_matches(authorization, access) {
             return Ok(Principal::Operator);
         }
@@ -177,6 +196,17 @@ impl Gate {
         }
     }
 
+    /// The operator's token opens nothing here: what other processes see has not gone through any view.
+    fn authorize_peer(&self, authorization: Option<&HeaderValue>) -> Result<Principal, Problem> {
+        match self.secret {
+            None => Err(Problem::new(Kind::Forbidden, "this server is not one of several processes")),
+            Some(secret) if bearer(authorization).is_some_and(|given| is_same(secret, given.as_bytes())) => {
+                Ok(Principal::Peer)
+            }
+            Some(_) => Err(unauthorized(authorization, false)),
+        }
+    }
+
     fn token_matches(&self, authorization: Option<&HeaderValue>, access: Access) -> bool {
         let Some(token) = self.token else { return false };
         let Some((scheme, given)) =
@@ -184,8 +214,7 @@ impl Gate {
         else {
             return false;
         };
-        // Hashes, so that neither the length nor the place of the first difference shows in the time it takes.
-        let matches = |given: &[u8]| bool::from(token.as_bytes().ct_eq(blake3::hash(given).as_bytes()));
+        let matches = |given: &[u8]| is_same(token, given);
         let given = given.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
             return matches(given.as_bytes());
@@ -220,6 +249,11 @@ impl Gate {
     }
 }
 
+/// Compares hashes, so that neither the length nor the place of the first difference shows in the time it takes.
+fn is_same(known: blake3::Hash, given: &[u8]) -> bool {
+    known.as_bytes().ct_eq(blake3::hash(given).as_bytes()).into()
+}
+
 fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
     let (scheme, token) = authorization?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -247,7 +281,6 @@ fn unauthorized(given: Option<&HeaderValue>, basic: bool) -> Problem {
 mod tests {
     use super::*;
     use axum::http::Request;
-    use springline_model::Secret;
 
     const TOKEN: &str = "a token of some length";
 
@@ -278,6 +311,7 @@ mod tests {
         let bare = gate("[::1]:0", None);
         let (host, auth) = ("host", "authorization");
         let (reader, operator) = (Ok(Principal::Reader), Ok(Principal::Operator));
+        let (several, peer) = (open.in_cluster(&Secret::new("the secret of a cluster")), Ok(Principal::Peer));
         let (unauthorized, forbidden) = (Err(Kind::Unauthorized), Err(Kind::Forbidden));
         let of_job = "Bearer job_0123456789abcdef";
         let job = Ok(Principal::Job(TokenHash::of("job_0123456789abcdef")));
@@ -320,6 +354,11 @@ mod tests {
             (&open, "DELETE", "/v1/latest", &[(auth, &bearer)], operator),
             (&bare, "GET", "/v1/latest", &[(host, "localhost")], reader),
             (&bare, "POST", "/v1/x", &[(auth, &bearer)], forbidden),
+            (&local, "POST", "/internal/v1/ask", &[(auth, &bearer)], forbidden),
+            (&several, "POST", "/internal/v1/ask", &[(auth, "Bearer the secret of a cluster")], peer),
+            (&several, "POST", "/internal/v1/ask", &[(auth, &bearer)], unauthorized),
+            (&several, "GET", "/internal/v1/ask", &[(host, "localhost")], unauthorized),
+            (&several, "POST", "/v1/x", &[(auth, "Bearer the secret of a cluster")], unauthorized),
         ] {
             assert_eq!(ask(gate, method, path, headers), expected, "{method} {path} {headers:?}");
         }

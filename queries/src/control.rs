@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use springline_model::{
     Epoch, Event, FeedbackSource, ItemName, JobId, Label, Project, Timestamp, Uri, Vector,
 };
+use springline_sinks::follow::SinkStatus;
 use thiserror::Error;
 
 /// The running process, as the server sees it.
@@ -91,6 +92,19 @@ pub trait Control: Send + Sync + 'static {
     /// There is no such agent, or as [`Self::submit`].
     async fn order_job(&self, order: JobOrder) -> Result<(JobId, Epoch), ControlError> {
         Err(ControlError::UnknownAgent { name: order.agent, known: Vec::new() })
+    }
+
+    /// The sinks that follow views, and how they are.
+    fn sinks(&self) -> Vec<SinkStatus> {
+        Vec::new()
+    }
+
+    /// Tells a sink to do something and answers with how it is.
+    ///
+    /// # Errors
+    /// There is no such sink, or the store fails.
+    async fn sink_command(&self, sink: &str, _command: SinkCommand) -> Result<SinkStatus, ControlError> {
+        Err(ControlError::UnknownSink { name: sink.chars().take(64).collect(), known: Vec::new() })
     }
 
     /// Tells a source to do something and answers with what it has to say about it.
@@ -244,12 +258,31 @@ pub enum SourceCommand {
     },
 }
 
+/// What a sink can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkCommand {
+    /// Rest; what changes meanwhile is kept for it.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Begin again, with the rows as they are.
+    Reset,
+}
+
 /// Why the process did not do what it was asked.
 #[derive(Debug, Error)]
 pub enum ControlError {
     /// No source goes by this name.
     #[error("there is no source `{name}`; there are: {}", known.join(", "))]
     UnknownSource {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// No sink goes by this name.
+    #[error("there is no sink `{name}`; there are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    UnknownSink {
         /// The name asked for.
         name: String,
         /// The names there are.
@@ -303,6 +336,8 @@ pub struct RuntimeStatus {
 pub enum Phase {
     /// Opening the journal and the store.
     Starting,
+    /// Of several processes: waiting for the others.
+    Forming,
     /// Rebuilding in memory what the views need.
     Hydrating,
     /// Reading its sources for the first time.

@@ -12,7 +12,7 @@
 //! - `v1`: the views over HTTP, a file a view. [`openapi`] describes them, [`problem`] is every error.
 //! - `web`: the pages for people. `agora`: the Agora's own endpoints. `compat`: those of soulcaster's dashboard. `xrpc`: methods that the AT Protocol's clients
 //!   speak already.
-//! - [`page`]: cursors. [`auth`]: who may do what. [`control`]: the seam to the running process.
+//! - [`cluster`]: several processes that answer as one. [`page`]: cursors. [`auth`]: who may do what. [`control`]: the seam to the running process.
 //!
 //! Invariants: reads only what the sinks expose, of one epoch an answer; knows no dataflow, source or journal;
 //! every input is bounded and no input gives a 5xx; nothing is loaded from other hosts by any page.
@@ -25,6 +25,7 @@
 mod agora;
 pub mod answer;
 pub mod auth;
+pub mod cluster;
 mod compat;
 pub mod config;
 pub mod control;
@@ -43,6 +44,7 @@ pub mod v1;
 mod web;
 pub mod xrpc;
 
+pub use cluster::{ClusterConfig, ClusterError};
 pub use config::ServerConfig;
 pub use control::{Control, ControlError, Phase, Progress, RuntimeStatus, SourceCommand, SourceStatus};
 pub use observe::describe_metrics;

@@ -9,7 +9,10 @@
 //! since the one before. The check ties it to its query (a cursor of `target=a` is refused for `target=b`) and
 //! finds typing errors; it is no secret: a forged cursor merely names another place in the same list.
 
-use crate::problem::{Kind, Problem};
+use crate::{
+    answer::Reading,
+    problem::{Kind, Problem},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -24,11 +27,29 @@ const CHECK_BYTES: usize = 4;
 pub struct Page<T> {
     /// The epoch that the page is complete as of.
     pub epoch: u64,
+    /// Of several processes one did not answer: what only it knows is not here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// The items. A page may hold fewer than asked for and still have a next one (when a filter left items out).
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of what was read.
+    #[must_use]
+    pub fn of(reading: &Reading<'_>, items: Vec<T>, next: Option<String>) -> Self {
+        let snapshot = reading.snapshot;
+        Self { epoch: snapshot.epoch().0, partial: snapshot.heard().is_partial(), items, next }
+    }
+
+    /// The same page of what was read of these items.
+    #[must_use]
+    pub fn with<U>(self, reading: &Reading<'_>, items: Vec<U>) -> Page<U> {
+        Page::of(reading, items, self.next)
+    }
 }
 
 /// How many items a page may have: from 1 to `MOST`.
@@ -148,6 +169,8 @@ pub enum Listing {
     Clusters = 75,
     /// Items of a cluster.
     ClusterItems = 76,
+    /// What was said of clusters by hand.
+    ClusterOrders = 77,
 }
 
 impl Listing {

@@ -72,12 +72,16 @@ kinds! {
     Forbidden = FORBIDDEN, "forbidden", "Not allowed here";
     /// Nothing goes by this name, or not any more.
     NotFound = NOT_FOUND, "not-found", "There is no such thing";
+    /// It was here and is kept no longer; the detail says what is. Read what there is now, and go on from there.
+    Gone = GONE, "gone", "It is kept no longer";
     /// No route has this path.
     NoSuchRoute = NOT_FOUND, "no-such-route", "There is no such route";
     /// The route takes other methods; `Allow` names them.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The route does not take this method";
     /// It makes no sense in the present state.
     Conflict = CONFLICT, "conflict", "That can't be done now";
+    /// What the body names is there, but does not belong together: an item of another cluster, a cluster of another space.
+    Mismatch = UNPROCESSABLE_ENTITY, "mismatch", "What is named does not belong together";
     /// The body is longer than the server takes.
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The body is too large";
     /// The body must be `application/json`.
@@ -95,12 +99,15 @@ impl Kind {
     #[must_use]
     pub const fn xrpc(self) -> &'static str {
         match self {
-            Self::MalformedQuery | Self::MalformedCursor | Self::MalformedBody | Self::MethodNotAllowed => {
-                "InvalidRequest"
-            }
+            Self::MalformedQuery
+            | Self::MalformedCursor
+            | Self::MalformedBody
+            | Self::MethodNotAllowed
+            | Self::Mismatch => "InvalidRequest",
             Self::Unauthorized => "AuthenticationRequired",
             Self::Forbidden => "Forbidden",
             Self::NotFound => "NotFound",
+            Self::Gone => "Gone",
             Self::NoSuchRoute => "XRPCNotSupported",
             Self::Conflict => "Conflict",
             Self::TooLarge => "PayloadTooLarge",
@@ -213,6 +220,11 @@ impl Problem {
         Self::new(Kind::NotFound, detail)
     }
 
+    /// What would be needed for an answer is in another process that gives none.
+    pub fn unreachable(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, detail).header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// An error of ours: the cause goes to the log, the client learns only what was being done.
     pub fn internal(doing: &'static str, error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "{doing}");
@@ -302,6 +314,7 @@ impl From<springline_sinks::ReadError> for Problem {
     fn from(error: springline_sinks::ReadError) -> Self {
         match error {
             springline_sinks::ReadError::Off(_) => Self::not_found(error.to_string()),
+            error @ springline_sinks::ReadError::Unreachable { .. } => Self::unreachable(error.to_string()),
             error => Self::internal("reading the views", &error),
         }
     }
@@ -311,9 +324,9 @@ impl From<crate::control::ControlError> for Problem {
     fn from(error: crate::control::ControlError) -> Self {
         use crate::control::ControlError;
         match error {
-            ControlError::UnknownSource { .. } | ControlError::UnknownAgent { .. } => {
-                Self::not_found(error.to_string())
-            }
+            ControlError::UnknownSource { .. }
+            | ControlError::UnknownAgent { .. }
+            | ControlError::UnknownSink { .. } => Self::not_found(error.to_string()),
             ControlError::Refused(detail) => Self::new(Kind::Conflict, detail),
             ControlError::Unavailable(detail) => Self::new(Kind::Unavailable, detail)
                 .header(header::RETRY_AFTER, HeaderValue::from_static("1")),

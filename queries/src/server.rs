@@ -12,6 +12,7 @@ use crate::{
     agora,
     answer::EPOCH,
     auth::GateError,
+    cluster::{self, ClusterConfig, ClusterError},
     compat,
     config::ServerConfig,
     control::Control,
@@ -90,6 +91,14 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, state })
+    }
+
+    /// Answers as one of several processes.
+    ///
+    /// # Errors
+    /// The cluster's configuration makes no sense.
+    pub fn in_cluster(self, config: &ClusterConfig) -> Result<Self, ClusterError> {
+        Ok(Self { state: self.state.in_cluster(config)?, ..self })
     }
 
     /// Where it listens: the port that the system chose, if port 0 was asked for.
@@ -211,7 +220,11 @@ pub fn app(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), time_out))
         .layer(from_fn_with_state(state.clone(), authorize))
         .layer(DefaultBodyLimit::max(max_body));
-    routes.into_router().layer(Extension(spec)).layer(layers).with_state(state)
+    let mut router = routes.into_router();
+    if state.cluster.is_some() {
+        router = router.route(cluster::PATH, cluster::ask());
+    }
+    router.layer(Extension(spec)).layer(layers).with_state(state)
 }
 
 async fn finish(

@@ -1,6 +1,6 @@
 //! The registry: which sources there are, by the `type` of their configuration.
 
-use crate::{Source, SourceError, atproto, files, git, github, reddit};
+use crate::{Source, SourceError, atproto, files, git, github, kafka, reddit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::SourceId;
@@ -25,6 +25,8 @@ pub enum SourceConfig {
     Github(github::GithubConfig),
     /// Submissions and comments of subreddits.
     Reddit(reddit::RedditConfig),
+    /// Topics of JSON messages in Kafka.
+    Kafka(Box<kafka::KafkaConfig>),
     /// Recorded frames, lines and repositories.
     Replay(atproto::replay::ReplayConfig),
 }
@@ -42,6 +44,7 @@ impl SourceConfig {
             Self::Backfill(_) => "backfill",
             Self::Github(_) => "github",
             Self::Reddit(_) => "reddit",
+            Self::Kafka(_) => "kafka",
             Self::Replay(_) => "replay",
         }
     }
@@ -61,6 +64,7 @@ pub fn build(id: SourceId, config: &SourceConfig) -> Result<Box<dyn Source>, Sou
         SourceConfig::Backfill(config) => Box::new(atproto::repos::Backfill::new(id, config.clone())?),
         SourceConfig::Github(config) => Box::new(github::Github::new(id, config.clone())?),
         SourceConfig::Reddit(config) => Box::new(reddit::Reddit::new(id, config.clone())?),
+        SourceConfig::Kafka(config) => Box::new(kafka::Kafka::new(id, (**config).clone())?),
         SourceConfig::Replay(config) => Box::new(atproto::replay::Replay::new(id, config.clone())?),
     })
 }

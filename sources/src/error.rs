@@ -23,6 +23,9 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
+    /// What it reads was kept by another part of the program, and does not read.
+    #[error(transparent)]
+    Kept(Box<dyn std::error::Error + Send + Sync>),
     /// One of its own tasks ended without an answer.
     #[error("a task of the source died: {0}")]
     Task(String),

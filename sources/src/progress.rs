@@ -33,6 +33,26 @@ impl ProgressBars {
         self.0.add(ProgressBar::new(total).with_style(style).with_prefix(name))
     }
 
+    /// A bar that tells how fast it goes and how long it takes yet, if it is known how much there is.
+    #[must_use]
+    pub fn rated(&self, name: impl Into<Cow<'static, str>>, total: Option<u64>) -> ProgressBar {
+        let template = match total {
+            Some(_) => "{prefix:28!} {bar:24} {pos:>9}/{len} {per_sec} {eta:>4} left",
+            None => "{prefix:28!} {spinner} {pos:>9} {per_sec} {elapsed:>4}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        self.0.add(bar.with_style(style).with_prefix(name))
+    }
+
+    /// A bar that tells how much of so many bytes was read.
+    #[must_use]
+    pub fn bytes(&self, name: impl Into<Cow<'static, str>>, total: u64) -> ProgressBar {
+        let template = "{prefix:28!} {bar:24} {bytes:>9}/{total_bytes} {bytes_per_sec} {eta:>4} left";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.0.add(ProgressBar::new(total).with_style(style).with_prefix(name))
+    }
+
     /// A bar for work of unknown size.
     #[must_use]
     pub fn spinner(&self, name: impl Into<Cow<'static, str>>, message: &'static str) -> ProgressBar {

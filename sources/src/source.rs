@@ -79,8 +79,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// Answers for a source that reads what was kept, once: there is nothing more to look at.
+    pub fn read_once(self) {
+        match self {
+            Self::Pull { done, .. } => drop(done.send(Ok(PullReport::default()))),
+            command => command.refuse("what was kept is read once"),
+        }
+    }
+
     /// Answers what a source has no use for: nobody is left waiting.
-    pub(crate) fn refuse(self, why: &str) {
+    pub fn refuse(self, why: &str) {
         // Who does not wait any more is not told.
         match self {
             Self::Pull { done, .. } => drop(done.send(Err(why.to_owned()))),

@@ -103,11 +103,22 @@ impl SourceStatus {
         self.0.lock().clone()
     }
 
+    /// Where it stands now.
+    #[must_use]
+    pub fn state(&self) -> SourceState {
+        self.0.lock().state
+    }
+
     /// Where the source stands now, and why if that needs a reason.
     pub fn set(&self, state: SourceState, reason: Option<String>) {
         let mut status = self.0.lock();
         if status.state != state || status.reason != reason {
             tracing::info!(source = %status.id, ?state, reason = reason.as_deref(), "source state");
+        }
+        if status.state != state {
+            let is_up = !matches!(state, SourceState::Paused | SourceState::Failed);
+            metrics::gauge!("springline_source_up", "source" => status.id.to_string())
+                .set(f64::from(u8::from(is_up)));
         }
         status.state = state;
         if let Some(reason) = &reason {
@@ -139,7 +150,7 @@ impl SourceStatus {
     }
 
     /// Changes what is said of a partition.
-    pub(crate) fn partition(&self, name: &str, change: impl FnOnce(&mut PartitionStatus)) {
+    pub fn partition(&self, name: &str, change: impl FnOnce(&mut PartitionStatus)) {
         let mut status = self.0.lock();
         if !status.partitions.contains_key(name) {
             status.partitions.insert(name.to_owned(), PartitionStatus::default());

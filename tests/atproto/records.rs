@@ -36,6 +36,30 @@ fn references(value: &Ipld, found: &mut Vec<String>) {
 }
 
 #[test]
+fn a_repository_is_counted_and_told_as_lines() {
+    let world = World::new();
+    let mut account = Account::new(1);
+    for number in 0..300 {
+        account.create(&format!("app.bsky.feed.post/{number:03}"), &post("[[node]] words"), number);
+    }
+    let (car, lines) = (world.path("one.car"), world.path("one.jsonl"));
+    fs::write(&car, account.repo.car()).unwrap();
+    let [car_name, lines_name] = [&car, &lines].map(|path| path.to_string_lossy().into_owned());
+    let whole = replayer(&world.path("whole"));
+    replay(&whole, "hash", &[&car]);
+    let counted = whole.run(&["replay", &car_name, "--dry-run"]);
+    let posts = |line: &str| line.split_whitespace().eq(["fetched", "app.bsky.feed.post", "300"]);
+    assert!(counted.lines().any(posts), "{counted}");
+    whole.run(&["replay", &car_name, "--to-jsonl", &lines_name]);
+    let told = replayer(&world.path("told"));
+    told.run(&["replay", &lines_name]);
+    let (told, whole) = (views(&told), views(&whole));
+    for view in ["backlinks", "search", "rankings", "notifications"] {
+        assert_eq!(told[view], whole[view], "{view}");
+    }
+}
+
+#[test]
 fn whole_repositories_are_what_a_naive_walk_finds() {
     let Some(data) = Recorded::data() else { return };
     let names = ["cars/empty", "cars/tiny", "cars/little", "cars/midsize", "jetstream-corpus/repo"];

@@ -1,7 +1,9 @@
 //! Agents at work: from one call to the pull request, whatever is killed on the way, and agents that misbehave.
 
+mod compat;
 mod faults;
 mod feedback;
+mod follow;
 mod hostile;
 mod webhook;
 

@@ -52,6 +52,29 @@ fn workers_engines_and_rebuilds_give_the_same_views() {
 }
 
 #[test]
+fn what_is_defined_otherwise_is_made_anew() {
+    let dir = TempDir::new().unwrap();
+    let garden = Garden::new(&dir.path().join("agora"));
+    tree(&garden);
+    let plain = |name: &str| Springline::new(&dir.path().join(name));
+    let otherwise = |name: &str| {
+        plain(name).with("clusters.spaces.notes.kinds", "[\"note\"]").with("rankings.half_life_hours", &2)
+    };
+    plain("one").index(garden.path());
+    let before = fingerprints(&plain("one"));
+    let one = otherwise("one");
+    assert!(!one.output(&["views", "verify"]).status.success(), "its rows are of other definitions");
+    garden.write("garden/user1/more.md", "more of [[note 1]], and of #tag2\n");
+    one.index(garden.path());
+    let after = fingerprints(&one);
+    assert_ne!(before["clusters"], after["clusters"]);
+    assert_ne!(before["rankings"], after["rankings"]);
+    let fresh = otherwise("fresh");
+    fresh.index(garden.path());
+    assert_eq!(after, fingerprints(&fresh));
+}
+
+#[test]
 fn exports_are_whole_and_read_by_others() {
     let dir = TempDir::new().unwrap();
     let garden = Garden::new(&dir.path().join("agora"));

@@ -3,18 +3,24 @@
 //! Tests talk to the real program over its command line and over HTTP; nothing is replaced.
 
 pub mod atproto;
+mod broker;
 mod browser;
 mod garden;
 mod http;
 mod process;
+mod proxy;
 mod python;
+mod topic;
 mod upstream;
 
+pub use broker::Broker;
 pub use browser::{Browser, Seen};
 pub use garden::{Garden, data, ten_gardens};
 pub use http::{Answer, encode, get, get_with, post, send, write};
-pub use process::{Server, Springline, fingerprints};
+pub use process::{Server, Springline, binary, fingerprints};
+pub use proxy::{Network, Proxy};
 pub use python::python;
+pub use topic::{Rows, folded};
 pub use upstream::{Repository, Upstreams};
 
 use std::time::{Duration, Instant};

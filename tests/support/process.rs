@@ -153,6 +153,21 @@ impl Server {
         get(self.address, target).expect("the server answers")
     }
 
+    /// What a metric says, e.g. `springline_source_up{source="log"}`; without labels the sum of all. `None` while nothing
+    /// was counted.
+    #[must_use]
+    #[track_caller]
+    pub fn metric(&self, metric: &str) -> Option<f64> {
+        let text = self.get("/metrics").text();
+        let is_it =
+            |name: &str| name == metric || name.split_once('{').is_some_and(|(name, _)| name == metric);
+        let value = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            is_it(name).then(|| value.parse::<f64>().ok())?
+        };
+        text.lines().filter_map(value).fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+    }
+
     /// Makes a source look upstream, and waits for what it found; `None` if the server ended meanwhile.
     #[must_use]
     pub fn pull(&self, source: &str) -> Option<Answer> {
@@ -217,12 +232,36 @@ impl Server {
         self.child.wait().expect("it ends")
     }
 
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// It can't be waited for.
+    pub fn wait(&mut self) {
+        self.child.wait().expect("it ends");
+    }
+
     /// Ends it where it stands.
     ///
     /// # Panics
     /// It does not run.
     pub fn kill(&self) {
         self.signal(rustix::process::Signal::KILL);
+    }
+
+    /// Holds it where it stands, as a machine does that was put to sleep.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn hold(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn let_go(&self) {
+        self.signal(rustix::process::Signal::CONT);
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
@@ -252,7 +291,11 @@ pub fn fingerprints(springline: &Springline) -> BTreeMap<String, String> {
 }
 
 /// The program that was built with these tests.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// It was not.
+#[must_use]
+pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("a test has a path");
     let folder = tests.parent().and_then(Path::parent).expect("a test lies in the target folder");
     let binary = folder.join("springline");

@@ -23,14 +23,10 @@ mod network;
 mod run;
 mod table;
 
-use crate::EngineName;
+use crate::{EngineName, process::again};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use std::{
-    env,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{env, path::PathBuf};
 
 /// Flags of `atproto`.
 #[derive(Clone, Debug, Args)]
@@ -147,17 +143,15 @@ pub(crate) fn run(args: &AtprotoArgs) -> anyhow::Result<()> {
             let plc = runtime.block_on(network::directory(args.seed, args.accounts))?;
             let recording = if way.is_lines() { &generated.lines } else { &generated.frames };
             eprintln!("{} with {}", way.title(), engine.name());
-            let mut command = Command::new(env::current_exe()?);
-            command.args(["measure-atproto", "--way", way.name(), "--engine", engine.name()]);
-            command.args(["--workers", &args.workers.to_string(), "--plc", &plc]);
-            command.arg("--recording").arg(recording).arg("--work").arg(temp.path());
-            command.arg("--targets").arg(&generated.targets);
-            if way == Way::Hash && paced > 0 {
-                command.arg("--paced").arg(&generated.paced).args(["--pace", &args.pace.to_string()]);
-            }
-            let output = command.stderr(Stdio::inherit()).output()?;
-            anyhow::ensure!(output.status.success(), "a run has failed");
-            let figures: run::Figures = serde_json::from_slice(&output.stdout)?;
+            let figures = again(|command| {
+                command.args(["measure-atproto", "--way", way.name(), "--engine", engine.name()]);
+                command.args(["--workers", &args.workers.to_string(), "--plc", &plc]);
+                command.arg("--recording").arg(recording).arg("--work").arg(temp.path());
+                command.arg("--targets").arg(&generated.targets);
+                if way == Way::Hash && paced > 0 {
+                    command.arg("--paced").arg(&generated.paced).args(["--pace", &args.pace.to_string()]);
+                }
+            })?;
             columns.push((way, engine, figures));
         }
     }

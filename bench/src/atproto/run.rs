@@ -1,18 +1,18 @@
 //! One run: the whole process in this one, as `springline replay --keep-serving` would have it.
 
 use super::{AtprotoJob, Way, http, network::Relay};
-use crate::measure::{Times, cpu, disk, memory};
-use anyhow::{Context as _, bail};
+use crate::{
+    measure::{Times, cpu, disk, memory},
+    process::{Inside, running},
+};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use springline_model::{Partition, SourceId, View};
-use springline_pipelines::{
-    config::Config,
-    runtime::{DataDir, Opened, ProcessControl},
-};
-use springline_queries::{Server, control::Control as _};
-use springline_sinks::{Reader, StoreConfig, Views};
+use springline_pipelines::config::Config;
+use springline_queries::control::Control as _;
+use springline_sinks::StoreConfig;
 use springline_sources::{
-    ProgressBars, SourceConfig,
+    SourceConfig,
     atproto::{
         frame::Frame,
         live::{RelayConfig, SocketConfig, Verification},
@@ -25,11 +25,6 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use tokio::task::block_in_place;
-use tokio_util::sync::CancellationToken;
-
-/// All is indexed when nothing more was applied for so long.
-const QUIET: Duration = Duration::from_millis(300);
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -68,6 +63,7 @@ fn config(job: &AtprotoJob) -> Config {
         SourceConfig::Replay(ReplayConfig {
             paths: vec![job.recording.clone()],
             form: None,
+            range: springline_sources::Range::default(),
             speed_percent: 0,
             verification,
             legacy: false,
@@ -92,8 +88,8 @@ async fn first(job: &AtprotoJob) -> anyhow::Result<Figures> {
     let config = config(job);
     let (at, cpu_before) = (Instant::now(), cpu());
     let mut figures = Figures::default();
-    running(config, async |reader, control, _views, address| {
-        let done = indexed(reader, control).await;
+    running(config, async |inside| {
+        let done = inside.indexed().await;
         figures.cpu = (cpu() - cpu_before).as_secs_f64();
         figures.wall = done.duration_since(at).as_secs_f64();
         figures.rss = memory()?;
@@ -102,7 +98,7 @@ async fn first(job: &AtprotoJob) -> anyhow::Result<Figures> {
         if job.paced.is_some() {
             let targets = fs::read_to_string(&job.targets)?;
             let targets: Vec<String> = targets.lines().map(str::to_owned).collect();
-            figures.http = Some(http::measure(address, &targets).await?);
+            figures.http = Some(http::measure(inside.address, &targets).await?);
         }
         anyhow::Ok(())
     })
@@ -111,46 +107,6 @@ async fn first(job: &AtprotoJob) -> anyhow::Result<Figures> {
         figures.fresh = Some(paced(job, frames).await?);
     }
     Ok(figures)
-}
-
-/// Opens the process and serves, until what is to be done with it is done.
-async fn running(
-    config: Config,
-    with: impl AsyncFnOnce(&Reader, &ProcessControl, &Views, SocketAddr) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let stop = CancellationToken::new();
-    let (data, server) = (DataDir::take(&config.data_dir)?, config.server.clone());
-    let opened = block_in_place(|| Opened::open(config, data, ProgressBars::hidden(), None))?;
-    let (reader, control, views) = (opened.reader(), opened.control(), opened.views().clone());
-    let server = Server::bind(server, reader.clone(), control.clone()).await?;
-    let address = server.address();
-    let serving = tokio::spawn(server.run(stop.child_token()));
-    let mut process = tokio::spawn(opened.run(stop.child_token()));
-    let done = tokio::select! {
-        ended = &mut process => {
-            ended??;
-            bail!("springline has stopped by itself");
-        }
-        done = with(&reader, &control, &views, address) => done,
-    };
-    stop.cancel();
-    process.await?.context("springline did not stop in order")?;
-    serving.await?;
-    done
-}
-
-/// Waits until every source has caught up and what they sent is in the views; when the last of it came there.
-async fn indexed(reader: &Reader, control: &ProcessControl) -> Instant {
-    let (mut epoch, mut since) = (reader.applied(), Instant::now());
-    loop {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        let applied = reader.applied();
-        if applied != epoch {
-            (epoch, since) = (applied, Instant::now());
-        } else if since.elapsed() >= QUIET && control.ready() && control.status().sealed == applied {
-            return since;
-        }
-    }
 }
 
 /// Follows a relay that keeps a pace; from when a message is due until the views show it.
@@ -173,7 +129,7 @@ async fn paced(job: &AtprotoJob, recording: &Path) -> anyhow::Result<Times> {
     );
     let mut seen = Vec::with_capacity(numbers.len());
     let partition = Partition { source: SourceId::new("live"), name: relay.url.clone() };
-    running(config, async |reader, _control, views, _address| {
+    running(config, async |Inside { reader, views, .. }| {
         let mut epoch = reader.applied();
         let started = Instant::now();
         while seen.len() < numbers.len() && started.elapsed() < Duration::from_secs(120) {
@@ -224,8 +180,8 @@ fn numbers(frames: &[Vec<u8>]) -> anyhow::Result<Vec<u64>> {
 async fn restarted(job: &AtprotoJob) -> anyhow::Result<f64> {
     let at = Instant::now();
     let mut took = 0.0;
-    running(config(job), async |_reader, control, _views, _address| {
-        while !control.ready() {
+    running(config(job), async |inside| {
+        while !inside.control.ready() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         took = at.elapsed().as_secs_f64();

@@ -95,6 +95,22 @@ pub(super) fn titles(dir: &Path) -> anyhow::Result<Vec<String>> {
     Ok(titles)
 }
 
+/// Each recorded text once; then halves of two, so that there are more.
+pub(super) fn text(texts: &[String], number: usize) -> String {
+    // The texts are sorted: a step that has no factor in common with their number mixes them.
+    let at = |number: usize| &texts[number * 10_007 % texts.len()];
+    if number < texts.len() {
+        return at(number).clone();
+    }
+    let half = |text: &str, last: bool| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let middle = words.len().div_ceil(2);
+        if last { words[middle..].join(" ") } else { words[..middle].join(" ") }
+    };
+    let round = number / texts.len();
+    format!("{} {}", half(at(number), false), half(at(number + 31 * round), true))
+}
+
 /// A feedback item.
 pub(super) fn item(number: usize, text: &str) -> Visible {
     let record = Record {

@@ -4,6 +4,7 @@
 //!  labelled texts ─► the operator ─► partition ─► ARI, NMI, pairwise F1, B-cubed     --quality
 //!  bug reports with known duplicates ─► similarity ─► recall in the first ten
 //!  10,000 and 100,000 texts ─► the operator, one by one ─► inserts, edits, deletes: rate, p50, p99, rows, bytes
+//!  100,000 texts ─► the program, over HTTP ─► from the POST until the item is in its cluster     `latency`
 //! ```
 //!
 //! `--model` compares by meaning: the vectors are made once and kept in a file (`meaning`).
@@ -11,10 +12,13 @@
 //! One configuration for all. The texts lie under `SPRINGLINE_TEST_DATA`.
 
 mod data;
+mod latency;
 mod meaning;
 mod quality;
 mod scores;
 mod speed;
+
+pub(crate) use latency::{LatencyArgs, run as latency};
 
 use anyhow::Context;
 use clap::Args;

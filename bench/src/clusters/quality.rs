@@ -16,8 +16,8 @@ use std::{cmp::Reverse, collections::HashMap, path::Path, time::Instant};
 /// Measures and prints.
 pub(super) fn run(dir: &Path, mut meanings: Option<&mut Meanings>) -> anyhow::Result<()> {
     println!(
-        "{:<14} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}",
-        "", "texts", "ARI", "NMI", "pairs", "B3", "clusters", "s"
+        "{:<14} {:<8} {:>7} {:>6} {:>6} {:>6} {:>6} {:>8} {:>6}",
+        "", "", "texts", "ARI", "NMI", "pairs", "B3", "found", "s"
     );
     for Labelled { name, texts, labels } in data::labelled(dir)? {
         let mut records: Vec<_> =
@@ -26,20 +26,22 @@ pub(super) fn run(dir: &Path, mut meanings: Option<&mut Meanings>) -> anyhow::Re
             meanings.give(&mut records)?;
         }
         let started = Instant::now();
-        let clusters = Direct::partition(config(meanings.as_deref()), &records);
+        let places = Direct::partition(config(meanings.as_deref()), &records);
         let elapsed = started.elapsed().as_secs_f64();
-        let mut numbers = HashMap::new();
-        // One without a cluster is one of its own.
-        let number = |(at, cluster): (usize, Option<_>)| {
-            let next = numbers.len();
-            *numbers.entry(cluster.ok_or(at)).or_insert(next)
-        };
-        let found: Vec<usize> = clusters.into_iter().enumerate().map(number).collect();
-        let Scores { ari, nmi, pairs, b_cubed, found } = Scores::of(&found, &labels);
-        println!(
-            "{name:<14} {:>7} {ari:>6.3} {nmi:>6.3} {pairs:>6.3} {b_cubed:>6.3} {found:>8} {elapsed:>6.1}",
-            texts.len()
-        );
+        for (level, what) in ["clusters", "themes"].into_iter().enumerate() {
+            let mut numbers = HashMap::new();
+            // One without a cluster is one of its own.
+            let number = |(at, place): (usize, &Option<[_; 2]>)| {
+                let next = numbers.len();
+                *numbers.entry(place.map(|place| place[level]).ok_or(at)).or_insert(next)
+            };
+            let found: Vec<usize> = places.iter().enumerate().map(number).collect();
+            let Scores { ari, nmi, pairs, b_cubed, found } = Scores::of(&found, &labels);
+            println!(
+                "{name:<14} {what:<8} {:>7} {ari:>6.3} {nmi:>6.3} {pairs:>6.3} {b_cubed:>6.3} {found:>8} {elapsed:>6.1}",
+                texts.len()
+            );
+        }
     }
     let (reports, pairs) = data::reports(dir)?;
     let mut lexical = Lexical::new();

@@ -17,10 +17,10 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     let mut direct = Direct::new(config(meanings.as_deref()));
     let mut all: Vec<Visible> =
-        (0..items + timed).map(|number| data::item(number, &text(texts, number))).collect();
+        (0..items + timed).map(|number| data::item(number, &data::text(texts, number))).collect();
     // Spread over the whole, the same in every run.
     let chosen = |number: usize| number * 7_919 % items;
-    let edited = |number: usize| data::item(chosen(number), &text(texts, items + timed + number));
+    let edited = |number: usize| data::item(chosen(number), &data::text(texts, items + timed + number));
     let mut edits: Vec<Visible> = (0..timed).map(edited).collect();
     if let Some(meanings) = &mut meanings {
         meanings.give(&mut all)?;
@@ -52,7 +52,7 @@ pub(super) fn run(
     let deletes = (0..timed).map(|number| one(&mut direct, &[(all[chosen(timed + number)].clone(), -1)]));
     report(items, "delete", deletes);
 
-    let copy = |number: usize| data::item(10 * (items + timed) + number, &text(texts, 0));
+    let copy = |number: usize| data::item(10 * (items + timed) + number, &data::text(texts, 0));
     let mut copies: Vec<Visible> = (0..timed).map(copy).collect();
     if let Some(meanings) = meanings {
         meanings.give(&mut copies)?;
@@ -79,22 +79,6 @@ pub(super) fn alike(items: usize, timed: usize) {
     report(items, "alike", all[items..].iter().cloned().map(&mut one));
     let gone = (0..timed).map(|number| (all[number * 7_919 % items].0.clone(), -1));
     report(items, "unlike", gone.map(one));
-}
-
-/// Each recorded text once; then halves of two, so that there are more.
-fn text(texts: &[String], number: usize) -> String {
-    // The texts are sorted: a step that has no factor in common with their number mixes them.
-    let at = |number: usize| &texts[number * 10_007 % texts.len()];
-    if number < texts.len() {
-        return at(number).clone();
-    }
-    let half = |text: &str, last: bool| {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let middle = words.len().div_ceil(2);
-        if last { words[middle..].join(" ") } else { words[..middle].join(" ") }
-    };
-    let round = number / texts.len();
-    format!("{} {}", half(at(number), false), half(at(number + 31 * round), true))
 }
 
 fn report(items: usize, what: &str, measured: impl Iterator<Item = (Duration, Moved)>) {

@@ -17,6 +17,7 @@ pub struct JobEvent {
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobDeed {
     /// To a job.
     Job(JobId, Act),
@@ -26,6 +27,7 @@ pub enum JobDeed {
 
 /// What happens to a job.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Act {
     /// It is ordered.
     Open(Opening),
@@ -108,6 +110,7 @@ pub struct Report {
 
 /// How a job ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Done.
     Success,

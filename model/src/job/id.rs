@@ -1,7 +1,7 @@
 //! Names and secrets of jobs.
 
 use crate::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{fmt, str::FromStr};
 
 /// Crockford's base 32: no I, L, O, U.
@@ -13,7 +13,7 @@ const RANDOM: u32 = 80;
 
 /// A job's name: 48 bits of time in milliseconds, then 80 random ones. Sorts by age as a number and as text
 /// (`01kb…`, 26 digits).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(u128);
 
 impl JobId {
@@ -72,13 +72,32 @@ impl FromStr for JobId {
     }
 }
 
+/// In JSON its name, elsewhere the number.
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.collect_str(self),
+            false => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.is_human_readable() {
+            true => String::deserialize(deserializer)?.parse().map_err(D::Error::custom),
+            false => u128::deserialize(deserializer).map(Self),
+        }
+    }
+}
+
 /// One run of the process that sets agents to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunnerId(pub u64);
 
 /// What is kept of a job's token: its BLAKE3 hash. The token itself is random and long, so that the hash tells nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TokenHash(pub [u8; 32]);
+pub struct TokenHash(#[serde(with = "crate::base64")] pub [u8; 32]);
 
 impl TokenHash {
     /// Of a token.

@@ -3,6 +3,7 @@
 //! ```text
 //!  name ─► item ─► text ─► root ─► cluster, duplicate set    what a record is in; what an old name stands for now
 //!  root ─► its texts ─► their items                          what is in a cluster
+//!  root ─► theme ─► the roots of its clusters                what it belongs to
 //! ```
 //!
 //! A text stands for all items of a space with the same words. Only the rows of texts change when clusters do: however
@@ -26,6 +27,8 @@ pub enum ClusterLevel {
     Cluster = 1,
     /// They say the same in nearly the same words. Part of a cluster; two items at least.
     Duplicates = 2,
+    /// They are about the same sort of thing: two clusters at least.
+    Theme = 3,
 }
 
 /// By what clusters are ordered.
@@ -42,8 +45,8 @@ pub enum ClusterOrder {
 }
 
 impl ClusterLevel {
-    /// Both, the wider first.
-    pub const ALL: &'static [Self] = &[Self::Cluster, Self::Duplicates];
+    /// Every level, the wider first.
+    pub const ALL: &'static [Self] = &[Self::Theme, Self::Cluster, Self::Duplicates];
 
     /// The name that the API uses.
     #[must_use]
@@ -51,6 +54,7 @@ impl ClusterLevel {
         match self {
             Self::Cluster => "cluster",
             Self::Duplicates => "duplicates",
+            Self::Theme => "theme",
         }
     }
 
@@ -85,7 +89,7 @@ impl ClusterOrder {
 pub struct ClusterRow {
     /// Where.
     pub space: Space,
-    /// A cluster, or a duplicate set.
+    /// A cluster, a duplicate set or a theme.
     pub level: ClusterLevel,
     /// The text in its middle.
     pub root: TextId,
@@ -102,6 +106,8 @@ pub struct ClusterFacts {
     pub items: u64,
     /// Its distinct texts.
     pub texts: u64,
+    /// How many of its items are there because somebody placed them there.
+    pub by_hand: u64,
     /// The item that stands for it: the oldest of the text in its middle.
     pub representative: Uri,
     /// That item's title, at most 80 bytes.
@@ -147,7 +153,7 @@ impl Row for ClusterRow {
 pub struct ClusterRankRow {
     /// Where.
     pub space: Space,
-    /// Clusters, or duplicate sets.
+    /// Clusters, duplicate sets or themes.
     pub level: ClusterLevel,
     /// By what.
     pub order: ClusterOrder,
@@ -217,6 +223,8 @@ pub struct ClusterTextRow {
     pub cluster: TextId,
     /// In which duplicate set, by its root.
     pub duplicates: TextId,
+    /// Whether it is there because somebody placed it there.
+    pub by_hand: bool,
     /// Its words: what a text that somebody asks about is compared with.
     pub words: Sparse,
     /// What it means, where texts are compared by that.
@@ -231,14 +239,14 @@ impl Row for ClusterTextRow {
     }
 
     fn value(&self, value: &mut Vec<u8>) {
-        put(&(self.cluster, self.duplicates, &self.words, &self.meaning), value);
+        put(&(self.cluster, self.duplicates, self.by_hand, &self.words, &self.meaning), value);
     }
 
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
         let mut key = KeyReader::new(key);
         let space = Space::new(key.text()?);
-        let (cluster, duplicates, words, meaning) = get(Self::TABLE, value)?;
-        Ok(Self { space, text: TextId(key.id()?.0), cluster, duplicates, words, meaning })
+        let (cluster, duplicates, by_hand, words, meaning) = get(Self::TABLE, value)?;
+        Ok(Self { space, text: TextId(key.id()?.0), cluster, duplicates, by_hand, words, meaning })
     }
 }
 
@@ -310,5 +318,61 @@ impl Row for ClusterNameRow {
         let (id, space) = (ClusterId::new(key.text()?), Space::new(key.text()?));
         let (uri, text) = get(Self::TABLE, value)?;
         Ok(Self { id, space, uri, text })
+    }
+}
+
+/// `cluster_themes`: the theme that a cluster belongs to, if it does. Key: (space, cluster).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterThemeRow {
+    /// Where.
+    pub space: Space,
+    /// Which cluster, by its root.
+    pub cluster: TextId,
+    /// Which theme, by its root: that of one of its clusters.
+    pub theme: TextId,
+}
+
+impl Row for ClusterThemeRow {
+    const TABLE: Table = Table::ClusterThemes;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).id(UriId(self.cluster.0));
+    }
+
+    fn value(&self, value: &mut Vec<u8>) {
+        put(&self.theme, value);
+    }
+
+    fn decode(key: &[u8], value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let (space, cluster) = (Space::new(key.text()?), TextId(key.id()?.0));
+        Ok(Self { space, cluster, theme: get(Self::TABLE, value)? })
+    }
+}
+
+/// `theme_clusters`: the clusters of a theme. Key: (space, theme, cluster). All in the key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ThemeClusterRow {
+    /// Where.
+    pub space: Space,
+    /// Which theme, by its root.
+    pub theme: TextId,
+    /// Which cluster, by its root.
+    pub cluster: TextId,
+}
+
+impl Row for ThemeClusterRow {
+    const TABLE: Table = Table::ThemeClusters;
+
+    fn key(&self, key: &mut KeyWriter) {
+        key.text(self.space.as_str()).id(UriId(self.theme.0)).id(UriId(self.cluster.0));
+    }
+
+    fn value(&self, _value: &mut Vec<u8>) {}
+
+    fn decode(key: &[u8], _value: &[u8]) -> Result<Self, DecodeError> {
+        let mut key = KeyReader::new(key);
+        let space = Space::new(key.text()?);
+        Ok(Self { space, theme: TextId(key.id()?.0), cluster: TextId(key.id()?.0) })
     }
 }

@@ -22,7 +22,7 @@ pub use catalog::{
 };
 pub use cluster::{
     ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
-    ClusterRankRow, ClusterRow, ClusterTextRow,
+    ClusterRankRow, ClusterRow, ClusterTextRow, ClusterThemeRow, ThemeClusterRow,
 };
 pub use collection::{AuthorKindRow, CollectionDayRow, CollectionRow};
 pub use feedback::{

@@ -56,7 +56,7 @@ proptest! {
         let (space, id) = (Space::new(text.as_str()), ClusterId::of(&uri));
         let (name, text_id) = (ClusterId::new(text.as_str()), TextId(u128::from(number) << 32));
         let facts = ClusterFacts {
-            items: number, texts: 1, representative: uri.clone(), title: text.clone(), summary: text.clone(),
+            items: number, texts: 1, by_hand: 2, representative: uri.clone(), title: text.clone(), summary: text.clone(),
             keywords: vec![text.clone()], sources: vec![(text.clone(), number)], first_seen: at, last_seen: at,
             growth: [number, 2, 3], trend: number,
         };
@@ -68,13 +68,15 @@ proptest! {
             space: space.clone(), cluster: TextId(1), duplicates: TextId(u128::MAX), text: text_id,
         });
         round_trip(&ClusterTextRow {
-            space: space.clone(), text: text_id, cluster: TextId(2), duplicates: text_id,
+            space: space.clone(), text: text_id, cluster: TextId(2), duplicates: text_id, by_hand: ordinal % 2 == 1,
             words: crate::text::Sparse::unit(vec![(ordinal, 2), (ordinal.wrapping_add(1), 1)]),
             meaning: crate::Vector::of(&text, &[ordinal as f32, -1.0]).filter(|_| ordinal % 2 == 0),
         });
         round_trip(&ClusterItemRow {
             space: space.clone(), text: text_id, at, uri: uri.clone(), source: text.clone(), title: text.clone(),
         });
+        round_trip(&ClusterThemeRow { space: space.clone(), cluster: text_id, theme: TextId(u128::MAX) });
+        round_trip(&ThemeClusterRow { space: space.clone(), theme: text_id, cluster: TextId(0) });
         round_trip(&ClusterNameRow { id, space, uri: uri.clone(), text: text_id });
         let mut terms = TermsBuilder::new();
         terms.push(text.as_bytes(), 1, 2, [3, 4, ordinal.max(4)]);

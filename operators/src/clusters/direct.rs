@@ -1,8 +1,7 @@
 //! The operator without a dataflow around it: what the bench measures.
 
-use super::{ClustersConfig, Item, Out, Spaces};
+use super::{ClustersConfig, News, Out, Spaces, Told};
 use crate::{Visible, per_epoch::Emit};
-use differential_dataflow::consolidation::consolidate;
 use springline_model::{TextId, Timestamp, Uri, rows::ClusterTextRow, text::Lexical};
 use std::collections::HashMap;
 
@@ -44,11 +43,10 @@ impl Direct {
 
     fn run(&mut self, changes: &[(Visible, isize)], take: &mut dyn FnMut(&Out, isize)) {
         let Self { config, lexical, spaces, clock, tick } = self;
-        let items = changes.iter().flat_map(|(visible, diff)| {
-            Item::of(visible, config, lexical).into_iter().map(move |item| (item, *diff))
-        });
-        let mut items: Vec<_> = items.collect();
-        consolidate(&mut items);
+        let mut news = News::default();
+        for (visible, diff) in changes {
+            Told::of(visible, config, lexical).into_iter().for_each(|told| news.file(told, *diff));
+        }
         *tick += 1;
         let mut hand_on = |rows: &mut Vec<(Out, u64, isize)>| {
             for (row, _, diff) in rows.drain(..) {
@@ -56,22 +54,28 @@ impl Direct {
             }
         };
         let mut out = Emit::new(*tick, &mut hand_on);
-        spaces.tick(*clock, items, &mut out);
+        spaces.tick(*clock, news, &mut out);
         out.flush();
     }
 
-    /// The clusters (by their roots) of records that come all at once, in their order. A record without one has none.
+    /// The clusters and themes (by their roots) of records that come all at once, in their order. A record without a
+    /// cluster has none; a cluster without a theme is one of its own.
     #[must_use]
-    pub fn partition(config: ClustersConfig, records: &[Visible]) -> Vec<Option<TextId>> {
+    pub fn partition(config: ClustersConfig, records: &[Visible]) -> Vec<Option<[TextId; 2]>> {
         let mut direct = Self::new(config);
         let changes: Vec<(Visible, isize)> = records.iter().map(|record| (record.clone(), 1)).collect();
         let (mut texts, mut items) = (HashMap::new(), HashMap::<Uri, _>::new());
+        let mut themes = HashMap::new();
         direct.run(&changes, &mut |row, _| match row {
             Out::Text(ClusterTextRow { text, cluster, .. }) => drop(texts.insert(*text, *cluster)),
+            Out::Theme(row) => drop(themes.insert(row.cluster, row.theme)),
             Out::Item(item) => drop(items.insert(item.uri.clone(), item.text)),
             _ => {}
         });
-        let cluster = |record: &Visible| texts.get(items.get(&record.record.uri)?).copied();
-        records.iter().map(cluster).collect()
+        let place = |record: &Visible| {
+            let cluster = *texts.get(items.get(&record.record.uri)?)?;
+            Some([cluster, themes.get(&cluster).copied().unwrap_or(cluster)])
+        };
+        records.iter().map(place).collect()
     }
 }

@@ -6,26 +6,19 @@
 //!                                                                                                  roots ─► moved
 //! ```
 //!
-//! A vertex holds its [`HELD`] nearest, twice as many as count, so that it has to look for others only when half of
+//! A vertex holds its nearest, twice as many as are kept, so that it has to look for others only when half of
 //! them have gone. It knows who holds it: when its priority changes, these choose their parents anew.
 //!
 //! Invariants: after [`Graph::settle`] counts, kept neighbours, parents and roots are those of the definition
 //! (`definition`), whatever happened before. `near` is the beginning of the true list of neighbours, at least
-//! [`KEPT`] long if there are so many. Numbers that are free are not given again before the next settle.
+//! as long as the kept ones if there are so many. Numbers that are free are not given again before the next settle.
 //!
 //! Cost: a change costs a query of the index and a few steps for each neighbour; a vertex that many hold costs
 //! each of these a look at its list. Memory: about 400 bytes a vertex besides its point and the index.
 
-use super::{
-    definition::{KEPT, Rules},
-    index::Index,
-    point::Point,
-};
+use super::{definition::Rules, index::Index, point::Point};
 use springline_model::TextId;
 use std::cmp::Reverse;
-
-/// How many of the nearest are held.
-const HELD: usize = 2 * KEPT;
 
 /// A vertex of a graph: a number that is used again when the vertex is gone.
 pub(super) type Number = u32;
@@ -103,6 +96,10 @@ impl Graph {
 
     pub(super) fn point(&self, number: Number) -> &Point {
         &self.vertices[number as usize].point
+    }
+
+    pub(super) fn weight(&self, number: Number) -> u64 {
+        self.vertices[number as usize].weight
     }
 
     /// Where a vertex belongs since the last settle.
@@ -208,7 +205,7 @@ impl Graph {
             let near = &mut self.vertices[holder as usize].near;
             let Some(at) = near.iter().position(|(_, other)| *other == number) else { continue };
             near.remove(at);
-            if at < KEPT {
+            if at < self.kept(holder) {
                 self.soil(holder);
             }
             self.check_length(holder);
@@ -225,16 +222,27 @@ impl Graph {
         let Self { index, vertices, rules, .. } = self;
         let point_of = |number: Number| &vertices[number as usize].point;
         let point = point_of(number);
-        index.query(point, rules.threshold(point), point_of, &mut found);
+        index.query(point, rules.near(point).least, point_of, &mut found);
         found.retain(|(_, other)| *other != number);
         found
+    }
+
+    /// How many of the nearest are held.
+    fn held(&self, number: Number) -> usize {
+        2 * self.kept(number)
+    }
+
+    /// How many of these count.
+    fn kept(&self, number: Number) -> usize {
+        self.rules.near(self.point(number)).kept
     }
 
     /// Holds the nearest of all that are similar.
     fn hold(&mut self, number: Number, found: &mut [(u32, Number)]) {
         let rank = |neighbour: &(u32, Number)| Reverse((neighbour.0, self.vertices[neighbour.1 as usize].id));
-        let nearest = match found.len() > HELD {
-            true => found.select_nth_unstable_by_key(HELD, rank).0,
+        let held = self.held(number);
+        let nearest = match found.len() > held {
+            true => found.select_nth_unstable_by_key(held, rank).0,
             false => found,
         };
         nearest.sort_unstable_by_key(rank);
@@ -252,17 +260,19 @@ impl Graph {
         let new = rank((sum, other));
         let at = vertex.near.partition_point(|neighbour| rank(*neighbour) > new);
         // Behind the last one there may be others that are not held; the new one is counted already.
-        if at == vertex.near.len() && vertex.near.len() + 1 < vertex.count as usize || at >= HELD {
+        if at == vertex.near.len() && vertex.near.len() + 1 < vertex.count as usize || at >= self.held(number)
+        {
             return;
         }
+        let held = self.held(number);
         let vertex = &mut self.vertices[number as usize];
         vertex.near.insert(at, (sum, other));
-        let dropped = if vertex.near.len() > HELD { vertex.near.pop() } else { None };
+        let dropped = if vertex.near.len() > held { vertex.near.pop() } else { None };
         self.vertices[other as usize].holders.push(number);
         if let Some((_, dropped)) = dropped {
             self.let_go(dropped, number);
         }
-        if at < KEPT {
+        if at < self.kept(number) {
             self.soil(number);
         }
     }
@@ -275,8 +285,9 @@ impl Graph {
     }
 
     fn check_length(&mut self, number: Number) {
+        let kept = self.kept(number);
         let vertex = &mut self.vertices[number as usize];
-        if vertex.near.len() < KEPT && !std::mem::replace(&mut vertex.short, true) {
+        if vertex.near.len() < kept && !std::mem::replace(&mut vertex.short, true) {
             self.short.push(number);
         }
     }
@@ -297,9 +308,10 @@ impl Graph {
     /// it belonged; one that is gone has no place any more. A vertex may be told more than once.
     pub(super) fn settle(&mut self, mut moved: impl FnMut(&Self, Number, Option<Place>)) {
         for number in std::mem::take(&mut self.short) {
+            let kept = self.kept(number);
             let vertex = &mut self.vertices[number as usize];
             vertex.short = false;
-            if vertex.alive && vertex.near.len() < KEPT.min(vertex.count as usize) {
+            if vertex.alive && vertex.near.len() < kept.min(vertex.count as usize) {
                 for (_, other) in std::mem::take(&mut self.vertices[number as usize].near) {
                     self.let_go(other, number);
                 }
@@ -365,7 +377,7 @@ impl Graph {
         let vertex = &self.vertices[number as usize];
         let priority = |vertex: &Vertex| (vertex.level, vertex.id);
         let own = priority(vertex);
-        let kept = vertex.near.iter().take(if vertex.alive { KEPT } else { 0 });
+        let kept = vertex.near.iter().take(if vertex.alive { self.kept(number) } else { 0 });
         let higher = kept.map(|(sum, other)| (*sum, priority(&self.vertices[*other as usize]), *other));
         higher.filter(|(_, there, _)| *there > own).max().map(|(.., other)| other)
     }

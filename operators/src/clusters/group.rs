@@ -1,15 +1,17 @@
 //! What is shown of a cluster or a duplicate set: sums over its texts.
 
-use super::{Out, graph::Number, item::Item, space::Text};
+use super::{Out, graph::Number, item::Item, shown::Key, space::Text};
 use crate::{per_epoch::Emit, windows::Heat};
 use springline_model::{
     ClusterId, SourceId, Space, TextId, Timestamp, UriId,
     rows::{ClusterFacts, ClusterLevel, ClusterOrder, ClusterRankRow, ClusterRow},
 };
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 /// How many sources are named.
 const SOURCES: usize = 8;
+/// Words that name a cluster.
+pub(super) const KEYWORDS: usize = 6;
 
 /// Counts so many more items of one of a few: of a source, of a vector.
 pub(super) fn add<T: Clone + PartialEq>(counts: &mut Vec<(T, u64)>, one: &T, items: u64) {
@@ -32,6 +34,12 @@ pub(super) fn take<T: PartialEq>(counts: &mut Vec<(T, u64)>, one: &T, items: u64
     }
 }
 
+/// Leaves those that are named.
+fn most_common(sources: &mut Vec<(SourceId, u64)>) {
+    sources.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
+    sources.truncate(SOURCES);
+}
+
 /// The sums of a group.
 #[derive(Debug, Default)]
 pub(super) struct Group {
@@ -40,8 +48,12 @@ pub(super) struct Group {
     /// By the time of their newest item.
     newest: Vec<(Timestamp, Number)>,
     items: u64,
+    /// Of these, those whose texts somebody placed here.
+    by_hand: u64,
     sources: Vec<(SourceId, u64)>,
     pub(super) heat: Heat,
+    /// What the rows of its texts call it.
+    root: Option<TextId>,
     shown: Option<Box<Shown>>,
 }
 
@@ -52,6 +64,7 @@ pub(super) struct Shown {
     name: UriId,
     items: u64,
     texts: u64,
+    by_hand: u64,
     representative: Arc<Item>,
     keywords: Vec<String>,
     sources: Vec<(SourceId, u64)>,
@@ -74,6 +87,7 @@ impl Group {
         let newest = (last.at, number);
         self.newest.insert(self.newest.partition_point(|other| *other < newest), newest);
         self.items += text.items.len() as u64;
+        self.by_hand += text.items_by_hand();
         for (source, count) in &text.sources {
             add(&mut self.sources, source, *count);
         }
@@ -90,6 +104,7 @@ impl Group {
             self.newest.remove(at);
         }
         self.items -= text.items.len() as u64;
+        self.by_hand -= text.items_by_hand();
         for (source, count) in &text.sources {
             take(&mut self.sources, source, *count);
         }
@@ -100,12 +115,36 @@ impl Group {
         self.texts.is_empty()
     }
 
+    /// The text with the oldest item.
+    pub(super) fn oldest(&self) -> Option<Number> {
+        self.texts.first().map(|(.., number)| *number)
+    }
+
+    /// What the rows of its texts call it.
+    pub(super) const fn root(&self) -> Option<TextId> {
+        self.root
+    }
+
+    /// It goes by this root from now on. Gives the texts whose rows say something else: those that join in this tick
+    /// are not worth naming.
+    pub(super) fn set_root(&mut self, root: Option<TextId>) -> Vec<Number> {
+        let before = std::mem::replace(&mut self.root, root);
+        if before.is_some() && before != root { self.numbers() } else { Vec::new() }
+    }
+
+    /// Its texts.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        self.texts.iter().map(|(.., number)| *number).collect()
+    }
+
+    /// What its rows say.
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.as_deref()
+    }
+
     /// A duplicate set of one item is none.
-    pub(super) fn is_worth_showing(&self, level: ClusterLevel) -> bool {
-        match level {
-            ClusterLevel::Cluster => self.items > 0,
-            ClusterLevel::Duplicates => self.items > 1,
-        }
+    pub(super) fn is_worth_showing(&self, key: Key) -> bool {
+        self.items > u64::from(key.set.is_some())
     }
 
     /// Emits the rows if they say something else now.
@@ -117,39 +156,100 @@ impl Group {
         out: &mut Emit<'_, Out>,
     ) {
         let before = std::mem::replace(&mut self.shown, now.map(Box::new));
-        if before == self.shown {
+        Shown::differ(before.as_deref(), self.shown.as_deref(), space, level, out);
+    }
+}
+
+impl Shown {
+    /// Emits the rows if they say something else now.
+    pub(super) fn differ(
+        before: Option<&Self>,
+        now: Option<&Self>,
+        space: &Space,
+        level: ClusterLevel,
+        out: &mut Emit<'_, Out>,
+    ) {
+        if before == now {
             return;
         }
-        let scores =
-            |shown: &Option<Box<Shown>>, order| shown.as_ref().map(|shown| (shown.score(order), shown.root));
+        let scores = |shown: Option<&Self>, order| shown.map(|shown| (shown.score(order), shown.root));
         for order in ClusterOrder::ALL {
-            let (was, is) = (scores(&before, *order), scores(&self.shown, *order));
+            let (was, is) = (scores(before, *order), scores(now, *order));
             for (rank, diff) in [(was, -1), (is, 1)].into_iter().filter(|_| was != is) {
                 let Some((score, root)) = rank else { continue };
                 let (space, order) = (space.clone(), *order);
                 out.change(Out::Rank(ClusterRankRow { space, level, order, score, root }), diff);
             }
         }
-        for (shown, diff) in [(&before, -1), (&self.shown, 1)] {
+        for (shown, diff) in [(before, -1), (now, 1)] {
             if let Some(shown) = shown {
                 out.change(Out::Cluster(shown.row(space.clone(), level)), diff);
             }
         }
     }
-}
 
-impl Shown {
+    /// Of a theme: sums over its clusters, and what is said of the one in its middle. Its keywords are those of its
+    /// clusters, by the number of items that they stand for; of equal ones the first in the alphabet.
+    pub(super) fn of_theme<'a>(top: &Self, clusters: impl Iterator<Item = (&'a Group, &'a Self)>) -> Self {
+        let mut theme = Self {
+            root: top.root,
+            name: top.name,
+            items: 0,
+            texts: 0,
+            by_hand: 0,
+            representative: top.representative.clone(),
+            keywords: Vec::new(),
+            sources: Vec::new(),
+            first_seen: top.first_seen,
+            last_seen: top.last_seen,
+            growth: [0; 3],
+            trend: 0,
+        };
+        let mut words: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut decayed = 0;
+        for (group, shown) in clusters {
+            (theme.first_seen, theme.name) = shown.age().min((theme.first_seen, theme.name));
+            theme.last_seen = theme.last_seen.max(shown.last_seen);
+            theme.items += shown.items;
+            theme.texts += shown.texts;
+            theme.by_hand += shown.by_hand;
+            theme.growth.iter_mut().zip(shown.growth).for_each(|(sum, new)| *sum += new);
+            decayed += group.heat.decayed;
+            for (source, count) in &group.sources {
+                add(&mut theme.sources, source, *count);
+            }
+            for word in &shown.keywords {
+                *words.entry(word).or_default() += shown.items;
+            }
+        }
+        theme.trend = u64::try_from(decayed.max(0)).unwrap_or(u64::MAX);
+        most_common(&mut theme.sources);
+        let mut words: Vec<_> = words.into_iter().collect();
+        words.sort_by_key(|(_, items)| Reverse(*items));
+        theme.keywords = words.into_iter().take(KEYWORDS).map(|(word, _)| word.to_owned()).collect();
+        theme
+    }
+
+    pub(super) const fn root(&self) -> TextId {
+        self.root
+    }
+
+    /// The time and the id of the oldest item.
+    pub(super) const fn age(&self) -> (Timestamp, UriId) {
+        (self.first_seen, self.name)
+    }
+
     pub(super) fn of(group: &Group, representative: Arc<Item>, keywords: Vec<String>) -> Self {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let [hour, day, week, _] = group.heat.within.map(count);
         let mut sources = group.sources.clone();
-        sources.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
-        sources.truncate(SOURCES);
+        most_common(&mut sources);
         Self {
             root: representative.text,
             name: group.texts.first().map_or(representative.id, |(_, id, _)| *id),
             items: group.items,
             texts: group.texts.len() as u64,
+            by_hand: group.by_hand,
             keywords,
             sources,
             first_seen: group.texts.first().map_or(representative.at, |(at, ..)| *at),
@@ -173,6 +273,7 @@ impl Shown {
         let facts = ClusterFacts {
             items: self.items,
             texts: self.texts,
+            by_hand: self.by_hand,
             representative: self.representative.uri.clone(),
             title: self.representative.title.to_string(),
             summary: self.representative.summary.to_string(),

@@ -4,7 +4,7 @@ use super::{ClustersConfig, Representation, point::Point};
 use crate::{Visible, clip::shorten};
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    ClusterId, Record, SourceId, Space, TextId, Timestamp, Uri, UriId, Vector,
+    ClusterId, ItemName, Record, SourceId, Space, TextId, Timestamp, Uri, UriId, Vector,
     record::{attr, is_kind},
     rows::{ClusterItemRow, ClusterNameRow},
     text::Lexical,
@@ -58,12 +58,15 @@ impl Item {
         let point = Point { words, meaning };
         let title = if record.title.trim().is_empty() { &record.text } else { &record.title };
         let title = title.trim().lines().next().unwrap_or_default();
+        // Of feedback it is where it was given that matters, not who told us.
+        let given = ItemName::parse(&record.uri).map(|name| SourceId::new(name.source.name()));
+        let source = given.unwrap_or_else(|| visible.source.clone());
         let item = |space: Space| Self {
             space,
             at: record.at,
             id: record.uri.id(),
             uri: record.uri.clone(),
-            source: visible.source.clone(),
+            source: source.clone(),
             title: line(title, TITLE_BYTES),
             summary: line(&record.text, SUMMARY_BYTES),
             text,

@@ -45,14 +45,20 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) fn add(&mut self, point: &Point) {
-        self.points += 1;
+        self.add_times(point, 1);
+    }
+
+    /// Adds a point that stands for so many.
+    pub(super) fn add_times(&mut self, point: &Point, times: u32) {
+        self.points += times;
         for (feature, weight) in point.words.iter() {
-            *self.words.entry(feature).or_default() += u32::from(weight);
+            *self.words.entry(feature).or_default() += u32::from(weight) * times;
         }
         if let Some(vector) = &point.meaning {
             let none = || (vector.model.clone(), vec![0; vector.values.len()]);
             let (_, sums) = self.meaning.get_or_insert_with(none);
-            sums.iter_mut().zip(&*vector.values).for_each(|(sum, value)| *sum += i32::from(*value));
+            let times = times.cast_signed();
+            sums.iter_mut().zip(&*vector.values).for_each(|(sum, value)| *sum += i32::from(*value) * times);
         }
     }
 
@@ -82,11 +88,11 @@ impl Sums {
         self.words.get(&feature).copied().unwrap_or(0)
     }
 
-    /// The point of all of them. Words are not scaled, directions are.
+    /// The point of all of them: see `definition`.
     pub(super) fn mean(&self) -> Point {
         match &self.meaning {
             Some((model, sums)) => {
-                Point { words: Sparse::default(), meaning: Vector::of_sum(model.clone(), sums) }
+                Point { words: Sparse::default(), meaning: Vector::mean(model.clone(), sums, self.points) }
             }
             None => {
                 let words = self.words.iter().map(|(feature, sum)| (*feature, *sum)).collect();

@@ -1,10 +1,10 @@
-//! One space: its texts, their trees and clusters, and the rows that tell of them.
+//! One space: its texts, their trees and clusters, and what is said of these by hand.
 //!
 //! ```text
-//!  items ─► texts ─► graph of texts ─► trees: sums of vectors ─► graph of trees
-//!                        │ moved                                     │ moved
-//!                        ▼                                           ▼
-//!                    texts leave their groups as they were ── and join those of now ─► rows that differ
+//!  items ─► texts ─► graph of texts ─► trees: sums of vectors ─► graph of trees       orders ─► hand
+//!                        │ moved                                     │ moved            moved │
+//!                        ▼                                           ▼                        ▼
+//!                    texts leave their groups as they were ── and join those of now ─► rows that differ (`shown`)
 //! ```
 //!
 //! A *group* is a cluster or a duplicate set. It is a sum over its texts, so a text that changes or moves first
@@ -15,30 +15,27 @@
 //! forgotten; a text without items leaves the graph in the same tick.
 
 use super::{
-    Out,
+    News, Out,
     definition::{TEXTS, TREES},
     graph::{Graph, Number, Place},
-    group::{self, Group, Shown},
+    group::{self, Group},
+    hand::Hand,
     item::Item,
+    order::{Order, Part},
     point::{Point, Sums},
+    shown::{Key, Seat},
+    themes::Themes,
 };
 use crate::{
     per_epoch::Emit,
     windows::{Heat, Touches},
 };
 use foldhash::fast::RandomState;
-use springline_model::{
-    SourceId, Space as Name, TextId, Timestamp, Vector,
-    rows::{ClusterLevel, ClusterMemberRow, ClusterTextRow},
-    text::Lexical,
-};
+use springline_model::{SourceId, Space as Name, TextId, Timestamp, Vector, text::Lexical};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-
-/// Words that name a cluster.
-const KEYWORDS: usize = 6;
 
 /// What is known of a text besides its place in the graph.
 #[derive(Debug, Default)]
@@ -49,40 +46,50 @@ pub(super) struct Text {
     pub(super) heat: Heat,
     /// What its items say that it means, and how many of them: one vector, unless models were changed.
     meanings: Vec<(Vector, u64)>,
-    /// The keys of its cluster and its duplicate set, while it counts there.
-    joined: Option<(Number, Number)>,
-    /// The roots of the cluster and the duplicate set that its rows name.
-    shown: Option<(TextId, TextId)>,
+    /// Its cluster and its duplicate set, while it counts there.
+    pub(super) joined: Option<[Key; 2]>,
+    /// Whether it was placed there by hand.
+    pub(super) by_hand: bool,
+    /// What its rows say.
+    pub(super) shown: Option<Seat>,
     /// It has to join anew at the end of the tick.
-    away: bool,
+    pub(super) away: bool,
+}
+
+impl Text {
+    /// How many of its items are where they are because somebody placed it there.
+    pub(super) fn items_by_hand(&self) -> u64 {
+        if self.by_hand { self.items.len() as u64 } else { 0 }
+    }
 }
 
 /// Texts that hang together, as a vertex of the graph of trees.
 #[derive(Debug, Default)]
-struct Tree {
-    texts: Sums,
+pub(super) struct Tree {
+    pub(super) texts: Sums,
     vertex: Option<Number>,
 }
 
 /// The state of a space.
 #[derive(Debug)]
 pub(super) struct Space {
-    name: Name,
+    pub(super) name: Name,
     numbers: HashMap<TextId, Number, RandomState>,
-    texts: Vec<Text>,
-    graph: Graph,
+    pub(super) texts: Vec<Text>,
+    pub(super) graph: Graph,
     /// By the number of the root.
-    trees: HashMap<Number, Tree, RandomState>,
-    forest: Graph,
+    pub(super) trees: HashMap<Number, Tree, RandomState>,
+    pub(super) forest: Graph,
     /// The root of each tree, by its number in the forest.
-    roots: Vec<Number>,
-    clusters: HashMap<Number, Group, RandomState>,
-    sets: HashMap<Number, Group, RandomState>,
+    pub(super) roots: Vec<Number>,
+    pub(super) themes: Themes,
+    pub(super) hand: Hand,
+    pub(super) groups: HashMap<Key, Group, RandomState>,
     touches: Touches,
     /// Texts that are away.
-    away: Vec<Number>,
+    pub(super) away: Vec<Number>,
     /// Groups that may look different.
-    dirty: HashSet<(ClusterLevel, Number), RandomState>,
+    pub(super) dirty: HashSet<Key, RandomState>,
 }
 
 impl Space {
@@ -95,8 +102,9 @@ impl Space {
             trees: HashMap::default(),
             forest: Graph::new(TREES),
             roots: Vec::new(),
-            clusters: HashMap::default(),
-            sets: HashMap::default(),
+            themes: Themes::new(),
+            hand: Hand::default(),
+            groups: HashMap::default(),
             touches: Touches::new(half_life_ms),
             away: Vec::new(),
             dirty: HashSet::default(),
@@ -105,19 +113,20 @@ impl Space {
 
     /// Whether nothing is left of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.numbers.is_empty() && self.hand.is_empty()
     }
 
-    /// Takes in a tick: items that come and go, each once.
+    /// Takes in a tick: items and orders that come and go, each once.
     pub(super) fn tick(
         &mut self,
         clock: Timestamp,
-        items: Vec<(Arc<Item>, isize)>,
+        news: News,
         lexical: &mut Lexical,
         out: &mut Emit<'_, Out>,
     ) {
         self.advance(clock);
-        let (come, gone): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, diff)| *diff > 0);
+        self.listen(news.orders);
+        let (come, gone): (Vec<_>, Vec<_>) = news.items.into_iter().partition(|(_, diff)| *diff > 0);
         for (item, _) in gone {
             self.item_goes(&item, out);
         }
@@ -126,28 +135,38 @@ impl Space {
         }
         self.revise();
         self.weigh();
-        self.grow();
+        let clusters = self.grow();
+        self.obey();
         self.regroup();
+        self.bind(clusters);
         self.show(lexical, out);
     }
 
     /// The clock goes on: what was said lately is so no longer.
     fn advance(&mut self, clock: Timestamp) {
-        let Self { touches, texts, clusters, sets, dirty, .. } = self;
+        let Self { touches, texts, groups, dirty, .. } = self;
         touches.advance(clock, |number, heat, count| {
             let text = &mut texts[number as usize];
             text.heat.add(heat, count);
-            let Some((cluster, set)) = text.joined else { return };
-            for (level, groups, key) in [
-                (ClusterLevel::Cluster, &mut *clusters, cluster),
-                (ClusterLevel::Duplicates, &mut *sets, set),
-            ] {
+            for key in text.joined.into_iter().flatten() {
                 if let Some(group) = groups.get_mut(&key) {
                     group.heat.add(heat, count);
-                    dirty.insert((level, key));
+                    dirty.insert(key);
                 }
             }
         });
+    }
+
+    /// Takes in orders, those that go before those that come: an order that is given anew does both.
+    fn listen(&mut self, mut orders: Vec<(Arc<Order>, isize)>) {
+        orders.sort_by_key(|(_, diff)| *diff);
+        let Self { hand, texts, .. } = self;
+        for (order, diff) in orders {
+            hand.take(&order, diff > 0, || {
+                let numbered = (0..).zip(&*texts);
+                numbered.flat_map(|(number, text)| text.items.iter().map(move |item| (item.id, number)))
+            });
+        }
     }
 
     fn item_goes(&mut self, item: &Item, out: &mut Emit<'_, Out>) {
@@ -158,6 +177,7 @@ impl Space {
             return;
         };
         text.items.remove(at);
+        self.hand.item_goes(item.id);
         let one = self.touches.touch(item.at, number, -1);
         text.heat.add(one, -1);
         group::take(&mut text.sources, &item.source, 1);
@@ -176,6 +196,7 @@ impl Space {
         self.leave(number);
         out.insert(Out::Item(item.row()));
         out.insert(Out::Name(item.name_row()));
+        self.hand.item_comes(item.id, number);
         let text = &mut self.texts[number as usize];
         let one = self.touches.touch(item.at, number, 1);
         text.heat.add(one, 1);
@@ -206,15 +227,10 @@ impl Space {
         if !std::mem::replace(&mut text.away, true) {
             self.away.push(number);
         }
-        if let Some((cluster, set)) = text.joined.take() {
-            for (level, groups, key) in [
-                (ClusterLevel::Cluster, &mut self.clusters, cluster),
-                (ClusterLevel::Duplicates, &mut self.sets, set),
-            ] {
-                if let Some(group) = groups.get_mut(&key) {
-                    group.leave(number, text);
-                    self.dirty.insert((level, key));
-                }
+        for key in text.joined.take().into_iter().flatten() {
+            if let Some(group) = self.groups.get_mut(&key) {
+                group.leave(number, text);
+                self.dirty.insert(key);
             }
         }
     }
@@ -239,6 +255,7 @@ impl Space {
             for item in &text.items {
                 self.touches.touch(item.at, old, -1);
                 self.touches.touch(item.at, new, 1);
+                self.hand.item_comes(item.id, new);
             }
             self.texts[new as usize] = text;
             self.away.push(new);
@@ -261,8 +278,9 @@ impl Space {
         }
     }
 
-    /// Brings trees and clusters up to date; whoever moves leaves its groups.
-    fn grow(&mut self) {
+    /// Brings trees and clusters up to date; whoever moves leaves its groups. Gives the clusters that have changed, by
+    /// their roots in the forest, and those that are none any more.
+    fn grow(&mut self) -> HashSet<Number, RandomState> {
         let mut moved: Vec<(Number, Option<Place>, Option<Place>)> = Vec::new();
         self.graph.settle(|graph, number, before| moved.push((number, before, graph.place(number))));
         let mut changed: HashSet<Number, RandomState> = HashSet::default();
@@ -281,11 +299,20 @@ impl Space {
             }
             changed.extend(before.into_iter().chain(now));
         }
-        for root in changed {
+        for &root in &changed {
+            // Its words tell what a cluster is about, also if texts of the tree are in another one by hand.
+            self.dirty.extend(self.texts[root as usize].joined.map(|[cluster, _]| cluster));
             self.plant(root);
         }
         let mut moved: Vec<Number> = Vec::new();
-        self.forest.settle(|_, tree, _| moved.push(tree));
+        let mut clusters: HashSet<Number, RandomState> = HashSet::default();
+        self.forest.settle(|_, tree, before| {
+            moved.push(tree);
+            clusters.extend(before.map(|place| place.root));
+        });
+        let changed = changed.iter().filter_map(|root| self.trees.get(root)?.vertex);
+        let trees = changed.chain(moved.iter().copied());
+        clusters.extend(trees.filter_map(|tree| self.forest.place(tree)).map(|place| place.root));
         for tree in moved {
             let root = self.roots[tree as usize];
             if self.trees.get(&root).is_some_and(|there| there.vertex == Some(tree)) {
@@ -294,6 +321,22 @@ impl Space {
                 }
             }
         }
+        clusters
+    }
+
+    /// Brings themes up to date; the clusters whose theme is another one now have to be shown anew.
+    fn bind(&mut self, clusters: HashSet<Number, RandomState>) {
+        let moved = self.themes.grow(&self.forest, clusters);
+        if moved.is_empty() {
+            return;
+        }
+        // In their middle are their own roots, other texts of theirs, or, by hand, any.
+        let roots = moved.iter().map(|tree| self.roots[*tree as usize]);
+        let texts = roots.chain(self.hand.placed());
+        let joined = texts.filter_map(|number| self.texts[number as usize].joined);
+        self.dirty.extend(joined.map(|[cluster, _]| cluster));
+        let parts = moved.iter().map(|tree| self.hand.shown(Part::Cluster(*tree)));
+        self.dirty.extend(parts.map(|cluster| Key { cluster, set: None }));
     }
 
     /// Brings a tree's vertex up to date.
@@ -321,76 +364,32 @@ impl Space {
         }
     }
 
-    /// Whoever is away joins the groups it belongs to now.
-    fn regroup(&mut self) {
+    /// Whoever orders may place elsewhere now leaves its groups.
+    fn obey(&mut self) {
         for &number in &self.away {
-            let text = &mut self.texts[number as usize];
-            let Some(place) = self.graph.place(number) else { continue };
-            let vertex = self.trees.get(&place.root).and_then(|tree| tree.vertex);
-            let Some(cluster) = vertex.and_then(|vertex| self.forest.place(vertex)) else { continue };
-            let keys = (cluster.root, place.set);
-            text.joined = Some(keys);
-            self.clusters.entry(keys.0).or_default().join(number, text);
-            self.sets.entry(keys.1).or_default().join(number, text);
-            self.dirty.insert((ClusterLevel::Cluster, keys.0));
-            self.dirty.insert((ClusterLevel::Duplicates, keys.1));
+            self.hand.text_moves(&self.texts[number as usize].items);
         }
-    }
-
-    /// Emits what differs from what was emitted before.
-    fn show(&mut self, lexical: &mut Lexical, out: &mut Emit<'_, Out>) {
-        let away = std::mem::take(&mut self.away);
-        let dirty = std::mem::take(&mut self.dirty);
-        for &(level, key) in &dirty {
-            let (groups, middle) = match level {
-                ClusterLevel::Cluster => (&mut self.clusters, self.roots.get(key as usize).copied()),
-                ClusterLevel::Duplicates => (&mut self.sets, Some(key)),
-            };
-            let Some(group) = groups.get_mut(&key) else { continue };
-            let now = middle.filter(|_| group.is_worth_showing(level)).and_then(|middle| {
-                let item = self.texts[middle as usize].items.first()?;
-                let said = format!("{} {}", item.title, item.summary);
-                let keywords = match level {
-                    ClusterLevel::Cluster => {
-                        let texts = &self.trees.get(&middle)?.texts;
-                        lexical.best_words(&said, KEYWORDS, |feature| texts.word(feature))
-                    }
-                    ClusterLevel::Duplicates => {
-                        lexical.best_words(&said, KEYWORDS, |feature| item.point.words.weight(feature).into())
-                    }
-                };
-                Some(Shown::of(group, item.clone(), keywords))
-            });
-            group.show(now, &self.name, level, out);
-            if group.is_empty() {
-                groups.remove(&key);
+        for number in self.hand.restless() {
+            self.leave(number);
+        }
+        let Self { hand, graph, trees, forest, .. } = self;
+        let parted = hand.join(|number| home(graph, trees, forest, number));
+        for cluster in parted {
+            let group = self.groups.get(&Key { cluster, set: None });
+            for number in group.map(Group::numbers).unwrap_or_default() {
+                self.leave(number);
             }
         }
-        for number in away {
-            self.show_text(number, out);
-        }
     }
+}
 
-    fn show_text(&mut self, number: Number, out: &mut Emit<'_, Out>) {
-        let text = &mut self.texts[number as usize];
-        text.away = false;
-        let now = text.joined.map(|(cluster, set)| (self.forest.id(cluster), self.graph.id(set)));
-        let before = std::mem::replace(&mut text.shown, now);
-        if before == now {
-            return;
-        }
-        let (id, point) = (self.graph.id(number), self.graph.point(number));
-        for (names, diff) in [(before, -1), (now, 1)] {
-            let Some((cluster, duplicates)) = names else { continue };
-            out.change(
-                Out::Member(ClusterMemberRow { space: self.name.clone(), cluster, duplicates, text: id }),
-                diff,
-            );
-            let (space, Point { words, meaning }) = (self.name.clone(), point.clone());
-            out.change(
-                Out::Text(ClusterTextRow { space, text: id, cluster, duplicates, words, meaning }),
-                diff,
-            );
-        }
-    }
+/// The cluster of the algorithm that a text is in, by its vertex.
+pub(super) fn home(
+    graph: &Graph,
+    trees: &HashMap<Number, Tree, RandomState>,
+    forest: &Graph,
+    number: Number,
+) -> Option<Number> {
+    let vertex = trees.get(&graph.place(number)?.root)?.vertex?;
+    forest.place(vertex).map(|place| place.root)
 }

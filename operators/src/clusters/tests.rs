@@ -1,6 +1,11 @@
 //! The view against the definition: any history, any batches, any number of workers.
 
-use super::{definition::oracle::partition, point::Point, *};
+use super::{
+    definition::oracle::{partition, themes},
+    order::oracle::{Seat, shown},
+    point::Point,
+    *,
+};
 use crate::{
     Visible,
     testing::{Edit, TestRecord, Tick, check_clocked, replay, run_clocked},
@@ -9,15 +14,29 @@ use crate::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use springline_model::{
     ClusterId, Row, SourceId, TextId, Uri, Vector,
+    hand::{self, Anchor, GroupId},
     record::attr,
     rows::{ClusterFacts, ClusterLevel, ClusterOrder},
 };
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 const WORDS: &[&str] = &[
     "crash", "photo", "upload", "login", "slow", "battery", "the", "how", "to", "zzyzx", "billing",
     "crashes", "search", "dark", "mode",
 ];
+
+const FAMILIES: usize = 15;
+
+/// A text that most of its words share with three others, and some with those of other families: there are themes.
+fn family(family: usize, text: usize) -> Vec<&'static str> {
+    let words = (family * 3..family * 3 + 5).map(|at| WORDS[at % WORDS.len()]);
+    words.chain([["red", "green", "blue", "black"][text]]).collect()
+}
+
+fn words() -> impl Strategy<Value = Vec<&'static str>> {
+    let of_family = (0..FAMILIES, 0..4_usize).prop_map(|(one, text)| family(one, text));
+    prop_oneof![vec(select(WORDS), 0..5), of_family]
+}
 
 fn config(representation: Representation) -> ClustersConfig {
     let spaces = [("notes", "note"), ("all", "*")];
@@ -50,7 +69,7 @@ fn record(number: u32, words: &[&str], day: i64, source: &str) -> Visible {
 }
 
 prop_compose! {
-    fn edit()(number in 0..70_u32, words in vec(select(WORDS), 0..5), day in 0..6_i64,
+    fn edit()(number in 0..70_u32, words in words(), day in 0..6_i64,
               source in select(vec!["app", "web"]), meaning in meaning(),
               delete in prop::bool::weighted(0.3)) -> Edit {
         let mut visible = record(number, &words, day, source);
@@ -61,8 +80,42 @@ prop_compose! {
     }
 }
 
+/// The identity of an item that may be there.
+fn item() -> impl Strategy<Value = Uri> {
+    let uri = |(number, source)| record(number, &[], 0, source).record.uri.clone();
+    (0..70_u32, select(vec!["app", "web"])).prop_map(uri)
+}
+
+fn anchor() -> impl Strategy<Value = Anchor> {
+    prop_oneof![
+        3 => vec(item(), 1..4).prop_map(Anchor::With),
+        1 => (0..3_u64).prop_map(|group| Anchor::Group(GroupId(group))),
+    ]
+}
+
+prop_compose! {
+    /// Few times: so many orders are of the same.
+    fn order()(space in select(vec!["all", "all", "notes", "p1", "p2", "none"]), item in item(), to in anchor(),
+               other in anchor(), join in prop::bool::weighted(0.3), at in 0..4_i64,
+               delete in prop::bool::weighted(0.3)) -> Option<Edit> {
+        let space = Space::new(space);
+        let order = if join { hand::Order::join(space, to, other)? } else { hand::Order::place(space, item, to) };
+        let record = Arc::new(order.record(Timestamp(at)));
+        let uri = record.uri.clone();
+        let put = Edit::Put(Visible { source: SourceId::new("operator"), record });
+        Some(if delete { Edit::Delete(uri) } else { put })
+    }
+}
+
+/// Edits of items, and with them orders: now few, now many.
+fn tick() -> impl Strategy<Value = Vec<Edit>> {
+    let orders = prop_oneof![vec(order(), 0..4), vec(order(), 0..40)];
+    (vec(edit(), 0..60), orders)
+        .prop_map(|(edits, orders)| edits.into_iter().chain(orders.into_iter().flatten()).collect())
+}
+
 fn histories() -> impl Strategy<Value = (Vec<Vec<Edit>>, Vec<Timestamp>)> {
-    vec((vec(edit(), 0..60), 0..4_i64), 1..5).prop_map(|ticks| {
+    vec((tick(), 0..4_i64), 1..5).prop_map(|ticks| {
         let mut clock = 0;
         ticks
             .into_iter()
@@ -83,6 +136,23 @@ struct All {
     texts: BTreeSet<ClusterTextRow>,
     items: BTreeSet<ClusterItemRow>,
     names: BTreeSet<ClusterNameRow>,
+    themes: BTreeSet<ClusterThemeRow>,
+    themed: BTreeSet<ThemeClusterRow>,
+}
+
+impl All {
+    fn show(&mut self, row: ClusterRow) {
+        for order in ClusterOrder::ALL {
+            let score = match order {
+                ClusterOrder::Size => row.facts.items,
+                ClusterOrder::Growth => row.facts.trend,
+                ClusterOrder::LastSeen => row.facts.last_seen.0.cast_unsigned() ^ (1 << 63),
+            };
+            let (space, level, order, root) = (row.space.clone(), row.level, *order, row.root);
+            self.ranks.insert(ClusterRankRow { space, level, order, score, root });
+        }
+        self.clusters.insert(row);
+    }
 }
 
 fn all(representation: Representation, state: &BTreeSet<Visible>, clock: Timestamp) -> All {
@@ -92,15 +162,17 @@ fn all(representation: Representation, state: &BTreeSet<Visible>, clock: Timesta
     for item in state.iter().flat_map(|visible| Item::of(visible, &config, &mut lexical)) {
         spaces.entry(item.space.clone()).or_default().push(item);
     }
+    let orders: Vec<Arc<Order>> = state.iter().filter_map(Order::of).collect();
     let mut all = All::default();
     for (space, mut items) in spaces {
         items.sort_by_key(|item| (item.at, item.id));
-        one_space(&space, &items, clock, &mut all);
+        let orders: Vec<_> = orders.iter().filter(|order| order.space == space).cloned().collect();
+        one_space(&space, &items, &orders, clock, &mut all);
     }
     all
 }
 
-fn one_space(space: &Space, items: &[Arc<Item>], clock: Timestamp, all: &mut All) {
+fn one_space(space: &Space, items: &[Arc<Item>], orders: &[Arc<Order>], clock: Timestamp, all: &mut All) {
     let mut texts: BTreeMap<TextId, (Point, u64)> = BTreeMap::new();
     for item in items {
         let (point, weight) = texts.entry(item.text).or_insert_with(|| (item.point.clone(), 0));
@@ -109,42 +181,83 @@ fn one_space(space: &Space, items: &[Arc<Item>], clock: Timestamp, all: &mut All
         point.meaning = both.into_iter().flatten().min().cloned();
     }
     let places = partition(&texts);
-    let group = |level: ClusterLevel, at: usize, root: TextId| {
-        let own: Vec<&Arc<Item>> = items.iter().filter(|item| places[&item.text][at] == root).collect();
-        expected(space, level, &own, items, &places, root, clock)
+    let seats = shown(items, &places, orders);
+    let themes = themes(&texts, &places);
+    let mut themed: BTreeMap<TextId, BTreeSet<TextId>> = BTreeMap::new();
+    for Seat { cluster, .. } in seats.values() {
+        if let Some(theme) = themes.get(&places[cluster][2]) {
+            themed.entry(*theme).or_default().insert(*cluster);
+        }
+    }
+    let mut theme_of: BTreeMap<TextId, TextId> = BTreeMap::new();
+    for (theme, clusters) in themed.into_iter().filter(|(_, clusters)| clusters.len() > 1) {
+        let oldest = items.iter().map(|item| seats[&item.text].cluster).find(|root| clusters.contains(root));
+        let root = if clusters.contains(&theme) { theme } else { oldest.unwrap() };
+        theme_of.extend(clusters.into_iter().map(|cluster| (cluster, root)));
+    }
+    let root_of = |level: ClusterLevel, text: &TextId| match level {
+        ClusterLevel::Cluster => Some(seats[text].cluster),
+        ClusterLevel::Duplicates => Some(seats[text].duplicates),
+        ClusterLevel::Theme => theme_of.get(&seats[text].cluster).copied(),
     };
+    let group = |level: ClusterLevel, root: TextId| {
+        let own: Vec<&Arc<Item>> =
+            items.iter().filter(|item| root_of(level, &item.text) == Some(root)).collect();
+        let by_hand = own.iter().filter(|item| seats[&item.text].by_hand).count() as u64;
+        let row = expected(space, level, &own, items, &places, root, clock)?;
+        Some(ClusterRow { facts: ClusterFacts { by_hand, ..row.facts }, ..row })
+    };
+    show_themes(space, &theme_of, group, all);
     let mut roots = BTreeSet::new();
     for item in items {
-        let [set, _, cluster] = places[&item.text];
-        for (level, at, root) in [(ClusterLevel::Duplicates, 0, set), (ClusterLevel::Cluster, 2, cluster)] {
+        let Seat { cluster, duplicates: set, by_hand } = seats[&item.text];
+        for level in [ClusterLevel::Duplicates, ClusterLevel::Cluster] {
+            let root = if level == ClusterLevel::Cluster { cluster } else { set };
             if roots.insert((level, root)) {
-                let Some(row) = group(level, at, root) else { continue };
-                for order in ClusterOrder::ALL {
-                    let score = match order {
-                        ClusterOrder::Size => row.facts.items,
-                        ClusterOrder::Growth => row.facts.trend,
-                        ClusterOrder::LastSeen => row.facts.last_seen.0.cast_unsigned() ^ (1 << 63),
-                    };
-                    all.ranks.insert(ClusterRankRow {
-                        space: space.clone(),
-                        level,
-                        order: *order,
-                        score,
-                        root,
-                    });
-                }
-                all.clusters.insert(row);
+                group(level, root).into_iter().for_each(|row| all.show(row));
             }
         }
         let (space, text, duplicates) = (space.clone(), item.text, set);
         all.members.insert(ClusterMemberRow { space: space.clone(), cluster, duplicates, text });
         let (space, Point { words, meaning }) = (space.clone(), texts[&text].0.clone());
-        all.texts.insert(ClusterTextRow { space: space.clone(), text, cluster, duplicates, words, meaning });
+        all.texts.insert(ClusterTextRow {
+            space: space.clone(),
+            text,
+            cluster,
+            duplicates,
+            by_hand,
+            words,
+            meaning,
+        });
         let (uri, source) = (item.uri.clone(), item.source.as_str().to_owned());
         let title = item.title.to_string();
         all.items.insert(ClusterItemRow { space: space.clone(), text, at: item.at, uri, source, title });
         let (id, uri) = (ClusterId::of(&item.uri), item.uri.clone());
         all.names.insert(ClusterNameRow { id, space, uri, text });
+    }
+}
+
+/// The rows of a space's themes. `group` gives a row but for what a theme says of its words.
+fn show_themes(
+    space: &Space,
+    theme_of: &BTreeMap<TextId, TextId>,
+    group: impl Fn(ClusterLevel, TextId) -> Option<ClusterRow>,
+    all: &mut All,
+) {
+    for root in theme_of.values().copied().collect::<BTreeSet<_>>() {
+        let mut row = group(ClusterLevel::Theme, root).unwrap();
+        let mut words: BTreeMap<String, u64> = BTreeMap::new();
+        for (cluster, theme) in theme_of.iter().filter(|(_, theme)| **theme == root) {
+            let facts = group(ClusterLevel::Cluster, *cluster).unwrap().facts;
+            facts.keywords.into_iter().for_each(|word| *words.entry(word).or_default() += facts.items);
+            let (cluster, theme) = (*cluster, *theme);
+            all.themes.insert(ClusterThemeRow { space: space.clone(), cluster, theme });
+            all.themed.insert(ThemeClusterRow { space: space.clone(), theme, cluster });
+        }
+        let mut words: Vec<(String, u64)> = words.into_iter().collect();
+        words.sort_by_key(|(_, items)| Reverse(*items));
+        row.facts.keywords = words.into_iter().take(6).map(|(word, _)| word).collect();
+        all.show(row);
     }
 }
 
@@ -166,8 +279,9 @@ fn expected(
     let mut counted = BTreeSet::new();
     for item in items {
         let counts = match level {
-            ClusterLevel::Cluster => places[&item.text][1] == root,
-            ClusterLevel::Duplicates => item.text == root,
+            // The words of the tree that it is the root of, if it is.
+            ClusterLevel::Cluster => places[&item.text][1] == root || item.text == root,
+            ClusterLevel::Duplicates | ClusterLevel::Theme => item.text == root,
         };
         if counts && counted.insert(item.text) {
             item.point
@@ -191,6 +305,7 @@ fn expected(
     let facts = ClusterFacts {
         items: own.len() as u64,
         texts: own.iter().map(|item| item.text).collect::<BTreeSet<_>>().len() as u64,
+        by_hand: 0,
         representative: middle.uri.clone(),
         title: middle.title.to_string(),
         summary: middle.summary.to_string(),
@@ -228,6 +343,8 @@ proptest! {
         check!(ranks);
         check!(items);
         check!(names);
+        check!(themes);
+        check!(themed);
     }
 
     #[test]
@@ -270,6 +387,51 @@ fn a_hundred_similar_texts_lose_their_middle() {
         |records, clock| clusters(records, clock, &config(Representation::Lexical)).texts,
         |state, clock| all(Representation::Lexical, state, clock).texts,
     );
+}
+
+#[test]
+fn what_is_said_elsewhere_changes_the_words_of_a_group() {
+    // The text in the middle of a group is the root of a tree, which grows while its new text is in another cluster.
+    let [slow, billing] = [(12, ["billing", "slow"].as_slice()), (42, &["billing"])]
+        .map(|(id, words)| record(id, words, 0, "app"));
+    let to = Anchor::Group(GroupId(0));
+    let order = hand::Order::place(Space::new("all"), slow.record.uri.clone(), to);
+    let order = Visible { source: SourceId::new("operator"), record: Arc::new(order.record(Timestamp(0))) };
+    let uri = billing.record.uri.clone();
+    let history =
+        [vec![Edit::Put(slow), Edit::Put(order)], vec![Edit::Put(billing)], vec![Edit::Delete(uri)]];
+    check_clocked(
+        &history,
+        &[Timestamp(0); 3],
+        |records, clock| clusters(records, clock, &config(Representation::Lexical)).clusters,
+        |state, clock| all(Representation::Lexical, state, clock).clusters,
+    );
+}
+
+#[test]
+fn clusters_with_some_words_in_common_are_themes() {
+    let text = |one: usize, text: usize| record((one * 12 + text * 3) as u32, &family(one, text), 0, "app");
+    let texts = (0..FAMILIES).flat_map(|one| (0..4).map(move |number| text(one, number)));
+    let come: Vec<Visible> = texts.collect();
+    let gone = come.iter().step_by(3).map(|visible| Edit::Delete(visible.record.uri.clone())).collect();
+    let history = [come.iter().cloned().map(Edit::Put).collect(), gone];
+    let by = Representation::Lexical;
+    let themes = |state| all(by, state, Timestamp(0)).themes.len();
+    let (_, states) = replay(&history);
+    assert_ne!(themes(&states[0]), 0, "else nothing is tried");
+    macro_rules! check {
+        ($table:ident) => {
+            check_clocked(
+                &history,
+                &[Timestamp(0); 2],
+                move |records, clock| clusters(records, clock, &config(by)).$table,
+                move |state, clock| all(by, state, clock).$table,
+            );
+        };
+    }
+    check!(clusters);
+    check!(themes);
+    check!(themed);
 }
 
 #[test]

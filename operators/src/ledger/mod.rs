@@ -12,23 +12,25 @@
 //! implements), under an overlay of what it has itself said and the store does not show yet.
 //!
 //! # Rules
-//! 1. Of a key's events in one tick the highest [`Rev`](springline_model::Rev) counts, of equal ones the last to
-//!    arrive. It is taken only if its rev is above that of the row that is there: duplicates and stale events change
-//!    nothing, wherever the ticks are cut.
+//! 1. Events are taken one after the other, in order of arrival, and each sees what those before it have left: what
+//!    there is in the end is the same wherever ticks are cut. A version is taken only if its
+//!    [`Rev`](springline_model::Rev) is above that of the row that is there: duplicates and stale events change
+//!    nothing, and of equal revs the first to arrive counts.
 //! 2. A `Put` of the record that is there already raises the row's rev and changes nothing that is visible.
 //! 3. A record is visible unless its authority is hidden (by the operator, by its host, by a label that hides) or a
 //!    label hides the record. Hiding retracts everything the authority owns in the same tick and `records` keeps it;
 //!    showing it again brings it all back, with what was put meanwhile. An account that is deleted or forbidden is
-//!    purged: nothing comes back.
-//! 4. Of a key's quarantine events in one tick, and the put or delete that was taken, the last to arrive counts:
-//!    a taken put or delete and a release empty the row, a new refusal fills it. Refusals do not touch the record.
+//!    purged: nothing comes back, but by a fetch of the whole when its host shows it again.
+//! 4. Of a key's quarantine events, and the puts and deletes that were taken, the last to arrive counts: a taken put
+//!    or delete and a release empty the row, a new refusal fills it. Refusals do not touch the record.
 //! 5. A repository (`at://<did>/`) has versions of its own: a put or delete older than what was heard of its
 //!    repository is stale, even if nothing is left of what superseded it. So deliveries may be repeated and replayed
 //!    at will, as long as those of one repository keep their order.
 //! 6. A repository that is being fetched as a whole merges with what arrives meanwhile by version: deletes are
-//!    remembered (`tombs`) until it has been fetched. The copy names every record that it has with its own version; at
-//!    its end what is older was not in it, and is gone, even if it came after the copy was compared. A commit that does not follow the one before leaves the
-//!    repository desynchronized (`resyncs`): somebody has to fetch it.
+//!    remembered (`tombs`) from when it has to be fetched until it has been, also over a purge. The copy names every
+//!    record that it has with its own version; at its end what is older was not in it, and is gone, even if it came
+//!    after the copy was compared. A commit that does not follow the one before leaves the repository desynchronized
+//!    (`resyncs`): somebody has to fetch it.
 //! 7. Deletes of feedback are remembered (`tombs`) until a newer version is put: its sources may tell old news.
 //! 8. Of a labeler's labels of one value on one subject the one made last counts.
 //! 9. What happens to jobs happens in order of arrival, if it may (`Job::take`); what may not is counted. A cluster
@@ -40,20 +42,24 @@
 //!   ticks in flight, which the host bounds.
 //!
 //! # Limits
-//! * Outside of repositories and feedback a deleted record leaves no trace, so neither does its rev: an older put that arrives
-//!   *after* the tick of the delete brings the record back until the delete is delivered again. Sources resume from
+//! * Outside of repositories and feedback a deleted record leaves no trace, so neither does its rev: an older put
+//!   that arrives *after* the delete brings the record back until the delete is delivered again. Sources resume from
 //!   positions that were committed with the data, in order, so the delete follows in the same replay.
 //! * One copy of a repository at a time: of two that overlap the second one's records may come while nobody waits for
 //!   them, and be taken for missing at its end, until it is fetched again.
-//! * The events of one authority should come through one worker: between workers there is no order of arrival.
+//! * The events of one authority have to come through one worker: between workers there is no order of arrival.
+//! * Numbers of our own labels, and names of jobs, are taken to be nobody else's: between authorities there is no order
+//!   that would say whose the first one is.
 //! * Account and repository rows stay after their authority is shown again: their revs tell stale events from new
 //!   ones.
 
 mod books;
 mod jobs;
+mod labels;
 mod machine;
 mod news;
 mod overlay;
+mod owned;
 mod row;
 mod standing;
 #[cfg(test)]
@@ -63,9 +69,9 @@ use crate::{
     Records, Rows, Visible,
     per_epoch::{Stash, Update},
 };
-use differential_dataflow::{AsCollection, Hashable};
+use differential_dataflow::AsCollection;
 use machine::Machine;
-use springline_model::{Event, Table};
+use springline_model::{Event, Table, home};
 use std::{error::Error, rc::Rc};
 use timely::{
     container::CapacityContainerBuilder,
@@ -127,7 +133,7 @@ pub struct Ledger<'s> {
 #[must_use]
 pub fn ledger<'s>(events: Stream<'s, u64, Vec<Event>>, committed: Rc<dyn Committed>) -> Ledger<'s> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), events.scope());
-    let by_authority = Exchange::new(|event: &Event| event.body.authority().hashed());
+    let by_authority = Exchange::new(|event: &Event| home::of(event.body.authority()));
     let mut input = builder.new_input(events, by_authority);
     let (output, visible) = builder.new_output::<Vec<Update<Visible>>>();
     let mut to_visible = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(output);

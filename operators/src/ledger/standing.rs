@@ -103,14 +103,12 @@ impl Standing {
         }
     }
 
-    /// Counts the labels in force that hide something.
-    pub(super) fn count_labels(&mut self, changed: &[(Option<Label>, Label)]) {
-        for (old, new) in changed {
-            let (was, is) = (old.as_ref().is_some_and(Label::is_hiding), new.is_hiding());
-            let Some(repo) = self.repo().filter(|_| was != is) else { continue };
-            let count = if new.is_of_account() { &mut repo.hidden_by } else { &mut repo.hiding };
-            *count = if is { count.saturating_add(1) } else { count.saturating_sub(1) };
-        }
+    /// Counts the labels in force that hide something: one was this and is now that.
+    pub(super) fn count_label(&mut self, old: Option<&Label>, new: &Label) {
+        let (was, is) = (old.is_some_and(Label::is_hiding), new.is_hiding());
+        let Some(repo) = self.repo().filter(|_| was != is) else { return };
+        let count = if new.is_of_account() { &mut repo.hidden_by } else { &mut repo.hiding };
+        *count = if is { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
 
     /// Sets the rows that have changed.

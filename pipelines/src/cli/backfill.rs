@@ -42,6 +42,7 @@ pub(super) fn backfill(global: &Global, args: BackfillArgs) -> anyhow::Result<()
         let config = ReplayConfig {
             paths: args.file,
             form: Some(Form::Car),
+            range: springline_sources::Range::default(),
             speed_percent: 0,
             verification: args.verification.into(),
             legacy: false,

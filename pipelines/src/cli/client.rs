@@ -12,6 +12,11 @@ use springline_sources::ProgressBars;
 use std::{net::SocketAddr, time::Duration};
 use tower::ServiceExt as _;
 
+/// How long a stream may take to begin.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a stream may show no sign of life; a server gives one every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Something that answers the API's routes.
 pub(super) enum Client {
     /// A running server.
@@ -85,6 +90,27 @@ impl Client {
         self.send(reqwest::Method::POST, path, query, Some(body)).await
     }
 
+    /// Asks a running server for a stream of events, behind one of them. It may take as long as it likes between two as
+    /// long as it shows signs of life. The inner error is one of the connection.
+    pub(super) async fn events(
+        &self,
+        path: &str,
+        behind: Option<&str>,
+    ) -> anyhow::Result<reqwest::Result<reqwest::Response>> {
+        let Self::Server { base, token, .. } = self else { bail!("no server runs: nothing more is said") };
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build()?;
+        let mut url = reqwest::Url::parse(base)?;
+        url.set_path(path);
+        let mut request = http.get(url).header("accept", "text/event-stream");
+        if let Some(behind) = behind {
+            request = request.header("last-event-id", behind);
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        Ok(request.send().await)
+    }
+
     /// Asks a route that answers with text.
     pub(super) async fn text(&self, path: &str) -> anyhow::Result<String> {
         let (status, bytes) = self.answer(reqwest::Method::GET, path, &[], None).await?;
@@ -146,7 +172,7 @@ impl Client {
 }
 
 /// An answer's JSON, or what went wrong.
-fn read(status: u16, bytes: &[u8]) -> anyhow::Result<Value> {
+pub(super) fn read(status: u16, bytes: &[u8]) -> anyhow::Result<Value> {
     let value: Value = serde_json::from_slice(bytes).with_context(|| {
         format!(
             "the answer ({status}) is not JSON: {}",

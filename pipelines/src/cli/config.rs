@@ -25,7 +25,7 @@ pub(super) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result
         ConfigCommand::Generate => print!("{}", example()),
         ConfigCommand::Check => {
             let config = global.load(vec![])?;
-            crate::runtime::host::prepare(&config.sources)?;
+            crate::runtime::host::prepare(&config)?;
             println!("the configuration is right: {} sources", config.sources.len());
         }
     }

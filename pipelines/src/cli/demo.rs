@@ -64,9 +64,10 @@ pub(super) fn demo(global: &Global, args: &DemoArgs) -> anyhow::Result<()> {
     if global.data_dir.is_none() {
         flags.push(("data_dir".into(), Value::from(dir.join("data").to_string_lossy().into_owned())));
     }
+    flags.push(("journal.kind".into(), Value::from("embedded")));
     let config = global.load(flags)?;
     eprintln!("your garden to edit: {}", yours.join("welcome.md").display());
-    run::serve(config, true, false)
+    run::serve(config, true, false, run::Role::Views)
 }
 
 /// Writes a file unless it is there as it should be.

@@ -1,7 +1,10 @@
 //! `springline inspect`.
 
 use super::Global;
-use crate::runtime::{DataDir, journal::Journal};
+use crate::{
+    config::JournalKind,
+    runtime::{DataDir, journal::Journal},
+};
 use clap::Subcommand;
 use indicatif::HumanBytes;
 use springline_model::{
@@ -24,6 +27,12 @@ pub(super) enum InspectCommand {
 pub(super) fn inspect(global: &Global, command: &InspectCommand) -> anyhow::Result<()> {
     let InspectCommand::Journal { epoch } = command;
     let config = global.load_quiet()?;
+    if config.journal.kind == JournalKind::Kafka {
+        anyhow::bail!(
+            "the journal is the topic {}: look into it with Kafka's tools",
+            config.journal.kafka.topic
+        );
+    }
     let data = DataDir::take_existing(&config.data_dir)?;
     let journal = Journal::open(&data.journal(), config.journal.options())?;
     if let Some(epoch) = epoch {
@@ -59,44 +68,40 @@ fn print_epoch(journal: &Journal, epoch: Epoch) -> anyhow::Result<()> {
         println!("  {}/{}: ({from}, {}]", advance.partition.source, advance.partition.name, advance.to.0);
     }
     for event in &record.events {
-        let (what, which, rev) = match &event.body {
-            EventBody::Put { rev, record } => ("put", record.uri.to_string(), Some(*rev)),
-            EventBody::Delete { rev, uri } => ("delete", uri.to_string(), Some(*rev)),
-            EventBody::Account { rev, authority, status } => {
-                ("account", format!("{authority} {status:?}"), Some(*rev))
-            }
-            EventBody::Quarantine(row) => ("quarantine", format!("{}: {}", row.uri, row.reason), None),
-            EventBody::Release { uri } => ("release", uri.to_string(), None),
-            EventBody::Fetched { rev, record } => ("fetched", record.uri.to_string(), Some(*rev)),
-            EventBody::Forget { rev, uri } => ("forget", uri.to_string(), Some(*rev)),
-            EventBody::Missing { rev, uri } => ("missing", uri.to_string(), Some(*rev)),
+        let (which, rev) = match &event.body {
+            EventBody::Put { rev, record } => (record.uri.to_string(), Some(*rev)),
+            EventBody::Delete { rev, uri } => (uri.to_string(), Some(*rev)),
+            EventBody::Account { rev, authority, status } => (format!("{authority} {status:?}"), Some(*rev)),
+            EventBody::Quarantine(row) => (format!("{}: {}", row.uri, row.reason), None),
+            EventBody::Release { uri } => (uri.to_string(), None),
+            EventBody::Fetched { rev, record } => (record.uri.to_string(), Some(*rev)),
+            EventBody::Forget { rev, uri } => (uri.to_string(), Some(*rev)),
+            EventBody::Missing { rev, uri } => (uri.to_string(), Some(*rev)),
             EventBody::Hosting { rev, authority, status } => {
-                ("hosting", format!("{authority} {}", status.name()), Some(*rev))
+                (format!("{authority} {}", status.name()), Some(*rev))
             }
-            EventBody::Repo { authority, rev, news, .. } => {
-                ("repo", format!("{authority} {news:?}"), Some(*rev))
-            }
+            EventBody::Repo { authority, rev, news, .. } => (format!("{authority} {news:?}"), Some(*rev)),
             EventBody::Identity(identity) => {
                 let handle = identity.handle.as_deref().unwrap_or("no handle");
-                ("identity", format!("{} {handle}", identity.did), None)
+                (format!("{} {handle}", identity.did), None)
             }
             EventBody::Label { label, .. } => {
                 let neg = if label.neg { "not " } else { "" };
-                ("label", format!("{} {neg}{} by {}", label.uri, label.val, label.src), None)
+                (format!("{} {neg}{} by {}", label.uri, label.val, label.src), None)
             }
-            EventBody::Seen { actor, rev, until } => ("seen", format!("{actor} until {until}"), Some(*rev)),
-            EventBody::Mute { actor, rev, muted } => ("mute", format!("{actor} {muted:b}"), Some(*rev)),
+            EventBody::Seen { actor, rev, until } => (format!("{actor} until {until}"), Some(*rev)),
+            EventBody::Mute { actor, rev, muted } => (format!("{actor} {muted:b}"), Some(*rev)),
             EventBody::Subreddit { rev, name, project } => {
                 let project = project.as_ref().map_or("none", springline_model::Project::as_str);
-                ("subreddit", format!("{name} for {project}"), Some(*rev))
+                (format!("{name} for {project}"), Some(*rev))
             }
-            EventBody::Job(event) => ("job", job(event), None),
+            EventBody::Job(event) => (job(event), None),
             EventBody::Gap(gap) => {
-                ("gap", format!("{} ({}, {}): {}", gap.partition, gap.from, gap.to, gap.reason), None)
+                (format!("{} ({}, {}): {}", gap.partition, gap.from, gap.to, gap.reason), None)
             }
         };
         let rev = rev.map(|rev| format!(" @{}", rev.0)).unwrap_or_default();
-        println!("  {} {what:<10} {which}{rev}", event.source);
+        println!("  {} {:<10} {which}{rev}", event.source, event.body.name());
     }
     Ok(())
 }

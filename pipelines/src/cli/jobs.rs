@@ -3,6 +3,7 @@
 use super::{
     Global,
     client::{Client, block_on},
+    follow,
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -34,6 +35,9 @@ pub(super) enum JobsCommand {
     Logs {
         /// Its name, as `list` shows it
         job: String,
+        /// Go on while it says more, until it is over
+        #[arg(long, short)]
+        follow: bool,
     },
     /// Call it off
     Cancel {
@@ -58,9 +62,11 @@ pub(super) fn jobs(global: &Global, command: JobsCommand) -> anyhow::Result<()> 
                 let job = Client::any(&config)?.get(&format!("/v1/jobs/{job}"), &[]).await?;
                 println!("{}", serde_json::to_string_pretty(&job)?);
             }
-            JobsCommand::Logs { job } => {
-                print!("{}", Client::any(&config)?.text(&format!("/v1/jobs/{job}/logs")).await?);
-            }
+            JobsCommand::Logs { job, follow } => match Client::any(&config)? {
+                server @ Client::Server { .. } if follow => follow::follow(&server, &job).await?,
+                // Where no server runs, nothing more is said.
+                client => print!("{}", client.text(&format!("/v1/jobs/{job}/logs")).await?),
+            },
             JobsCommand::Cancel { job } => {
                 let path = format!("/v1/jobs/{job}/cancel");
                 let answer = Client::server(&config)?.post(&path, &[], json!({})).await?;

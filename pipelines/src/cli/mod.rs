@@ -6,6 +6,8 @@ mod client;
 mod config;
 mod demo;
 mod export;
+mod follow;
+mod ingest;
 mod inspect;
 mod jobs;
 mod quarantine;
@@ -13,6 +15,7 @@ mod query;
 mod record;
 mod replay;
 mod run;
+mod sinks;
 mod sources;
 mod views;
 
@@ -61,6 +64,8 @@ enum Command {
     /// Ctrl-C or SIGTERM stops it in order: what was read is kept. A second one stops it at once; that is safe too,
     /// the next start takes longer.
     Run(run::RunArgs),
+    /// Read the sources into a journal in Kafka, for any number of `springline run` to follow
+    Ingest(ingest::IngestArgs),
     /// Show a small real garden at http://127.0.0.1:8080, from a copy that you can edit
     Demo(demo::DemoArgs),
     /// Read recordings (frames, Jetstream lines, repositories) into the views, and stop
@@ -77,6 +82,9 @@ enum Command {
     /// List the sources of the running server, or tell them what to do
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
+    /// List the sinks that are told what changes in the views, or tell them what to do
+    #[command(subcommand)]
+    Sinks(sinks::SinksCommand),
     /// See what agents were set to work on, follow what they say, or call it off
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -120,6 +128,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
         Command::Run(args) => run::run(&global, &args)?,
+        Command::Ingest(args) => ingest::ingest(&global, &args)?,
         Command::Demo(args) => demo::demo(&global, &args)?,
         Command::Replay(args) => replay::replay(&global, &args)?,
         Command::Record(args) => record::record_command(&global, &args)?,
@@ -127,6 +136,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Query(command) => query::query(&global, command)?,
         Command::Export(args) => export::export(&global, &args)?,
         Command::Sources(command) => sources::sources(&global, command)?,
+        Command::Sinks(command) => sinks::sinks(&global, command)?,
         Command::Jobs(command) => jobs::jobs(&global, command)?,
         Command::Agents => agents::agents(&global)?,
         Command::Views(command) => return views::views(&global, &command),

@@ -88,8 +88,11 @@ fn print(answer: &Value) {
             text(source, "reason"),
         );
         for (partition, status) in source.get("partitions").and_then(Value::as_object).into_iter().flatten() {
-            if let Some(error) = status.get("error").and_then(Value::as_str) {
-                println!("  {partition}: {error}");
+            let waiting = status.get("waiting").and_then(Value::as_u64).filter(|waiting| *waiting > 0);
+            let lag = waiting.map(|waiting| format!("{waiting} waiting"));
+            let error = status.get("error").and_then(Value::as_str).map(str::to_owned);
+            for what in error.into_iter().chain(lag) {
+                println!("  {partition}: {what}");
             }
         }
     }

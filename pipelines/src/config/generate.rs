@@ -11,8 +11,8 @@ pub fn schema() -> Value {
     schemars::schema_for!(Config).to_value()
 }
 
-/// An example `springline.toml`: every key with what it means, commented out at its default, and one source of each
-/// kind.
+/// An example `springline.toml`: every key with what it means, commented out at its default, and one source and one
+/// sink of each kind.
 #[must_use]
 pub fn example() -> String {
     let schema = schema();
@@ -23,7 +23,8 @@ pub fn example() -> String {
     );
     let root = Walk { definitions: schema.get("$defs").cloned().unwrap_or_default() };
     root.table(&mut out, "", &schema, &defaults);
-    root.sources(&mut out);
+    root.kinds(&mut out, "SourceConfig", "sources", "type");
+    root.kinds(&mut out, "SinkConfig", "sinks", "kind");
     root.agent(&mut out);
     out
 }
@@ -46,7 +47,7 @@ impl Walk {
         for (key, property) in properties {
             let default = defaults.get(key).unwrap_or(&Value::Null);
             if default.is_object() {
-                if !["sources", "agents"].contains(&key.as_str()) {
+                if !["sources", "sinks", "agents"].contains(&key.as_str()) {
                     tables.push((key, property, default));
                 }
                 continue;
@@ -75,9 +76,9 @@ impl Walk {
         }
     }
 
-    /// One commented-out source of each kind.
-    fn sources(&self, out: &mut String) {
-        let Some(kinds) = self.definitions.get("SourceConfig").and_then(|kind| kind.get("oneOf")) else {
+    /// One commented-out table of each kind that there is of something: of a source, of a sink. `tag` says which.
+    fn kinds(&self, out: &mut String, definition: &str, section: &str, tag: &str) {
+        let Some(kinds) = self.definitions.get(definition).and_then(|kind| kind.get("oneOf")) else {
             return;
         };
         for kind in kinds.as_array().into_iter().flatten() {
@@ -91,16 +92,16 @@ impl Walk {
                 properties.extend(inner.clone());
             }
             let Some(name) = kind
-                .pointer("/properties/type/const")
-                .or_else(|| properties.get("type").and_then(|kind| kind.get("const")))
+                .pointer(&format!("/properties/{tag}/const"))
+                .or_else(|| properties.get(tag).and_then(|kind| kind.get("const")))
                 .and_then(Value::as_str)
             else {
                 continue;
             };
             out.push('\n');
             comment(out, kind);
-            let _ = writeln!(out, "# [sources.my-{name}]\n# type = \"{name}\"");
-            for (key, property) in properties.iter().filter(|(key, _)| *key != "type") {
+            let _ = writeln!(out, "# [{section}.my-{name}]\n# {tag} = \"{name}\"");
+            for (key, property) in properties.iter().filter(|(key, _)| *key != tag) {
                 entry(out, key, property, property.get("default"));
             }
         }
@@ -128,7 +129,8 @@ fn inline(value: &Value) -> String {
     match value {
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(entries) => {
-            let entries = entries.iter().map(|(key, value)| format!("{key} = {}", inline(value)));
+            let entries = entries.iter().filter(|(_, value)| !value.is_null());
+            let entries = entries.map(|(key, value)| format!("{key} = {}", inline(value)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

@@ -1,6 +1,7 @@
 //! Where the configuration comes from.
 
-use super::Config;
+use super::{ClusterConfig, Config, Embedding, JournalKind, KafkaLogConfig};
+use crate::runtime::cluster::MAX_PROCESSES;
 use figment::{
     Figment, Metadata,
     error::Kind,
@@ -115,5 +116,68 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.retention.days
         ));
     }
+    if config.clusters.embedding == Embedding::Semantic && config.embedding.model_dir.is_none() {
+        wrong.push(
+            "  clusters.embedding: \"semantic\" needs a model: set `embedding.model_dir` (`make model` places one)"
+                .to_owned(),
+        );
+    }
+    if config.journal.kind == JournalKind::Kafka {
+        check_log(config, &mut wrong);
+    }
+    check_cluster(config, &mut wrong);
     if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(wrong)) }
+}
+
+fn check_cluster(config: &Config, wrong: &mut Vec<String>) {
+    let ClusterConfig { processes, process, .. } = config.cluster;
+    if !(1..=MAX_PROCESSES).contains(&processes) {
+        wrong.push(format!("  cluster.processes: {processes} is not between 1 and {MAX_PROCESSES}"));
+    }
+    if process >= processes.max(1) {
+        wrong.push(format!("  cluster.process: there is no number {process} of {processes}, the first is 0"));
+    }
+    if processes > 1 && config.journal.kind != JournalKind::Kafka {
+        wrong.push(
+            "  cluster.processes: several processes read one log, so the journal has to be in Kafka: set \
+             journal.kind = \"kafka\" (a journal in a data folder is one process' own)"
+                .to_owned(),
+        );
+    }
+    if processes > 1 && config.sources.contains_key("cluster") {
+        wrong.push("  sources.cluster: with several processes this name is their own".to_owned());
+    }
+}
+
+fn check_log(config: &Config, wrong: &mut Vec<String>) {
+    let KafkaLogConfig { topic, group, transactional_id, partitions, max_message_bytes, .. } =
+        &config.journal.kafka;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if topic.is_empty() || topic.len() > 200 || !topic.chars().all(plain) {
+        wrong.push("  journal.kafka.topic: a topic has 1 to 200 letters, digits, `-`, `_` or `.`".to_owned());
+    }
+    for (key, value) in [("group", group), ("transactional_id", transactional_id)] {
+        if value.trim().is_empty() {
+            wrong.push(format!("  journal.kafka.{key}: it is empty"));
+        }
+    }
+    if *partitions == 0 || *partitions > 1000 {
+        wrong.push(format!("  journal.kafka.partitions: {partitions} is not between 1 and 1000"));
+    }
+    if !(1024..=500_000_000).contains(max_message_bytes) {
+        wrong.push(format!(
+            "  journal.kafka.max_message_bytes: {max_message_bytes} is not between 1024 and 500000000"
+        ));
+    }
+    if !(2..=900).contains(&config.journal.kafka.transaction_timeout_secs) {
+        wrong.push("  journal.kafka.transaction_timeout_secs: it is not between 2 and 900".to_owned());
+    }
+    if config.kafka.brokers.is_empty() {
+        wrong.push("  kafka.brokers: no broker is named".to_owned());
+    }
+    for name in ["log", "log-writer"] {
+        if config.sources.contains_key(name) {
+            wrong.push(format!("  sources.{name}: with a journal in Kafka this name is the journal's own"));
+        }
+    }
 }

@@ -7,24 +7,26 @@
 //! The doc comments of the fields are the reference: `springline config schema` and `config generate` are made of
 //! them. Every key says its unit in its name; an unknown key is refused with the nearest known one.
 
+mod cluster;
 mod generate;
+mod journal;
 mod load;
 
+pub use cluster::ClusterConfig;
 pub use generate::{example, schema};
+pub use journal::{JournalConfig, JournalKind, KafkaLogConfig};
 pub use load::{ConfigError, Origin, load, nearest};
 
 use crate::{
-    agents::AgentConfig,
-    embedding::EmbeddingConfig,
-    runtime::{journal::JournalOptions, sealer::Bounds},
+    agents::AgentConfig, embedding::EmbeddingConfig, replay::History, runtime::sealer::Bounds,
     views::Definitions,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use springline_model::View;
+use springline_model::{KafkaClient, View};
 use springline_operators::{ClustersConfig, HotConfig, RankingsConfig, Representation};
 use springline_queries::ServerConfig;
-use springline_sinks::StoreConfig;
+use springline_sinks::{StoreConfig, follow::SinkConfig, views::Follow};
 use springline_sources::{SourceConfig, atproto::identity::IdentityConfig, feedback::FeedbackConfig};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What is read, by a name of your choice: `[sources.gardens]`.
     pub sources: BTreeMap<String, SourceConfig>,
+    /// Who is told what changes in the views, by a name of your choice: `[sinks.events]`, `[sinks.lake]`.
+    pub sinks: BTreeMap<String, SinkConfig>,
     /// Who can be set to work on jobs, by a name of your choice: `[agents.fixer]`.
     pub agents: BTreeMap<String, AgentConfig>,
     /// How accounts of the AT Protocol are looked up.
@@ -56,6 +60,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// The journal and its snapshots.
     pub journal: JournalConfig,
+    /// The Kafka cluster that the journal is in, if it is in one, and where sinks of that kind write.
+    pub kafka: KafkaClient,
+    /// The other processes, if this is one of several.
+    pub cluster: ClusterConfig,
     /// The dataflow.
     pub runtime: RuntimeConfig,
     /// What counts as important.
@@ -64,10 +72,15 @@ pub struct Config {
     pub embedding: EmbeddingConfig,
     /// Which views are kept.
     pub views: ViewsConfig,
+    /// What is kept of the views' changes, for those who follow them.
+    pub changes: ChangesConfig,
     /// What says the same.
     pub clusters: ClustersSection,
     /// What is written to standard error.
     pub log: LogConfig,
+    /// What `springline replay` was given; no setting.
+    #[serde(skip)]
+    pub history: Option<History>,
 }
 
 impl Default for Config {
@@ -75,6 +88,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("springline-data"),
             sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
             agents: BTreeMap::new(),
             identity: IdentityConfig::default(),
             labeler: LabelerConfig::default(),
@@ -83,12 +97,16 @@ impl Default for Config {
             server: ServerConfig::default(),
             store: StoreConfig::default(),
             journal: JournalConfig::default(),
+            kafka: KafkaClient::default(),
+            cluster: ClusterConfig::default(),
             runtime: RuntimeConfig::default(),
             rankings: RankingsSection::default(),
             embedding: EmbeddingConfig::default(),
             views: ViewsConfig::default(),
+            changes: ChangesConfig::default(),
             clusters: ClustersSection::default(),
             log: LogConfig::default(),
+            history: None,
         }
     }
 }
@@ -101,6 +119,30 @@ pub struct ViewsConfig {
     /// `clusters`, `notifications`. One that is switched on again is computed from the records at the start.
     #[schemars(with = "Vec<String>")]
     pub off: BTreeSet<View>,
+}
+
+/// What is kept of the views' changes, for those who follow them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangesConfig {
+    /// Views whose changes can be followed over `/v1/changes/{view}`: `clusters`, `feedback`, `backlinks`, `rankings`,
+    /// `catalog`, `notifications`, and `ledger`, of which jobs are followed. Those that a sink follows are added. Each
+    /// change is written twice more then: before and after.
+    #[schemars(with = "Vec<String>")]
+    pub views: BTreeSet<View>,
+    /// Bytes of a view's changes that are kept.
+    pub keep_bytes: u64,
+    /// Bytes of a view's changes that are kept at most for a sink that is behind; beyond that it is lost and needs
+    /// `springline sinks reset`. So many bytes of the journal are kept for one that is told what came in; beyond that
+    /// there is a gap in it.
+    pub hold_bytes: u64,
+}
+
+impl Default for ChangesConfig {
+    fn default() -> Self {
+        let Follow { keep_bytes, hold_bytes, .. } = Follow::default();
+        Self { views: BTreeSet::from([View::Clusters, View::Feedback]), keep_bytes, hold_bytes }
+    }
 }
 
 /// The operator's own labels: `POST /v1/labels`, and whoever follows them.
@@ -134,39 +176,6 @@ pub struct RetentionConfig {
 impl Default for RetentionConfig {
     fn default() -> Self {
         Self { days: 0, keep: vec!["app.bsky.actor.profile".into(), "app.bsky.graph.*".into()] }
-    }
-}
-
-/// The journal and its snapshots.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct JournalConfig {
-    /// A segment file that has grown beyond this is followed by a new one.
-    pub segment_bytes: u64,
-    /// Sync each epoch to disk before it counts. Without it a power cut can lose the last epochs; a crash can't.
-    pub sync: bool,
-    /// Take a snapshot, and trim the journal behind it, when the journal has grown by this much since the last.
-    pub snapshot_after_bytes: u64,
-    /// Take one at the latest after this time if anything has changed, so that what people deleted leaves the disk.
-    pub snapshot_after_hours: u32,
-}
-
-impl Default for JournalConfig {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 64 * 1024 * 1024,
-            sync: true,
-            snapshot_after_bytes: 512 * 1024 * 1024,
-            snapshot_after_hours: 24,
-        }
-    }
-}
-
-impl JournalConfig {
-    /// What the journal itself needs to know.
-    #[must_use]
-    pub const fn options(&self) -> JournalOptions {
-        JournalOptions { segment_bytes: self.segment_bytes, sync: self.sync }
     }
 }
 
@@ -289,8 +298,26 @@ impl Config {
     #[must_use]
     pub fn at_rest(mut self) -> Self {
         self.sources.clear();
+        self.history = None;
         self.embedding.model_dir = None;
         self
+    }
+
+    /// Whose changes are kept for whom. A view that is off has none.
+    #[must_use]
+    pub fn follow(&self) -> Follow {
+        let ChangesConfig { views, keep_bytes, hold_bytes } = &self.changes;
+        Follow {
+            views: views.difference(&self.views.off).copied().collect(),
+            followers: self
+                .sinks
+                .iter()
+                .filter_map(|(name, sink)| Some((name.clone(), sink.view()?)))
+                .collect(),
+            records: self.sinks.values().any(SinkConfig::follows_records),
+            keep_bytes: *keep_bytes,
+            hold_bytes: *hold_bytes,
+        }
     }
 
     /// What the operators need to know.
@@ -316,6 +343,8 @@ impl Config {
             records: HotConfig { top, half_life_ms: millis(rankings.hot_half_life_hours) },
             clusters: ClustersConfig { spaces: spaces.collect(), representation, half_life_ms },
             off: self.views.off.clone(),
+            anew: BTreeSet::new(),
+            tells_records: self.follow().records,
         }
     }
 }

@@ -28,6 +28,15 @@ fn a_wrong_value_says_where() {
 }
 
 #[test]
+fn clusters_by_meaning_need_a_model() {
+    let by_meaning = "[clusters]\nembedding = \"semantic\"\n";
+    let error = from(by_meaning).unwrap_err().to_string();
+    assert!(error.contains("clusters.embedding") && error.contains("embedding.model_dir"), "{error}");
+    let config = from(&format!("[embedding]\nmodel_dir = \"models/minilm\"\n{by_meaning}")).unwrap();
+    assert_eq!(config.at_rest().embedding.model_dir, None, "what only reads needs none");
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"[runtime]\nworkers = 2\nclock_secs = 5\n").unwrap();

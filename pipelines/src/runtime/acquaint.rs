@@ -32,21 +32,21 @@ pub fn queue() -> (Meet, mpsc::Receiver<Uri>) {
     (Meet(sender), receiver)
 }
 
-/// Looks accounts up until stopped.
+/// Looks accounts up until stopped, and gives the queue back.
 pub async fn run(
     mut asked: mpsc::Receiver<Uri>,
     identities: Identities,
     out: Outbox,
     stop: CancellationToken,
-) {
+) -> mpsc::Receiver<Uri> {
     let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let met: Arc<Mutex<HashMap<Uri, Instant>>> = Arc::default();
     loop {
         let did = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return asked,
             did = asked.recv() => match did {
                 Some(did) => did,
-                None => return,
+                None => return asked,
             },
         };
         {
@@ -61,7 +61,7 @@ pub async fn run(
             met.insert(did.clone(), Instant::now());
         }
         let permit = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return asked,
             permit = room.clone().acquire_owned() => permit,
         };
         let (identities, out, stop) = (identities.clone(), out.clone(), stop.clone());

@@ -6,19 +6,31 @@
 //!  keeper  ──Job─────────────────────────┘ (snapshots: between two epochs)
 //! ```
 //!
+//! Of several processes each writes a finished tick into its [`Redo`] first, and applies it when every one has:
+//!
+//! ```text
+//!  workers ──Done──► redo, fsync ──► hub ═══ all have it ══► Durable ──► store
+//! ```
+//!
 //! A view that loses more than half of its rows in an epoch is told, unless something was hidden on purpose in it: by
 //! an operator, a host or a label.
 //!
-//! Ticks with no commit are hydration: the store has their rows already, so they are dropped.
+//! Ticks with no commit are hydration: the store has their rows already, so they are dropped; but for those of views
+//! that are made anew, which are [`Gathered`], and written when they are all there.
 
-use super::collect::Report;
+use super::{
+    cluster::{Hub, Redo, RedoError},
+    collect::Report,
+    recompute::{Gathered, RecomputeError},
+};
 use springline_model::{
     AccountStatus, EpochCommit, Row, View,
     rows::{AccountRow, LabelRow, RepoRow},
 };
 use springline_sinks::views::{Change, Changes, Views, ViewsError};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
     sync::mpsc::Receiver,
     time::Instant,
 };
@@ -27,48 +39,132 @@ use tokio::sync::watch;
 /// A view with fewer rows may lose them without anybody being told: in a young store much is taken back.
 const ALERT_ROWS: u64 = 1000;
 
-/// Runs until every sender of reports is gone. `applied` tells the first tick that is not applied yet.
+/// Why nothing more is applied.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitterError {
+    /// The store has failed.
+    #[error("the store can't be used")]
+    Store(#[from] ViewsError),
+    /// An epoch could not be kept for all to have it.
+    #[error(transparent)]
+    Redo(#[from] RedoError),
+    /// Views could not be made anew.
+    #[error("views could not be made anew")]
+    Anew(#[from] RecomputeError),
+    /// It panicked.
+    #[error("the committer has failed")]
+    Panicked,
+}
+
+/// What one of several processes does before it applies anything.
+pub(super) struct Together {
+    pub(super) redo: Redo,
+    pub(super) hub: Hub,
+}
+
+impl Together {
+    /// Has ticks on disk, and tells the others.
+    fn keep(
+        &self,
+        ticks: Range<u64>,
+        commits: &HashMap<u64, EpochCommit>,
+        pending: &BTreeMap<u64, Changes>,
+    ) -> Result<(), RedoError> {
+        let started = Instant::now();
+        let (before, nothing) = (ticks.end, Changes::default());
+        for tick in ticks {
+            if let Some(commit) = commits.get(&tick) {
+                let bytes = self.redo.append(commit, pending.get(&tick).unwrap_or(&nothing))?;
+                metrics::counter!("springline_redo_written_bytes_total").increment(bytes);
+            }
+        }
+        metrics::histogram!("springline_redo_append_duration_seconds")
+            .record(started.elapsed().as_secs_f64());
+        self.hub.durable(before);
+        Ok(())
+    }
+}
+
+/// What is known of ticks that are not applied.
+struct Ticks {
+    /// The epochs that they are; none of those of hydration.
+    commits: HashMap<u64, EpochCommit>,
+    changes: BTreeMap<u64, Changes>,
+    /// What hydration says of views that are made anew, until it is through.
+    anew: Option<Gathered>,
+}
+
+impl Ticks {
+    fn changes(&mut self, tick: u64) -> &mut Changes {
+        self.changes.entry(tick).or_default()
+    }
+
+    fn apply(&mut self, views: &Views, applied: &watch::Sender<u64>, through: u64) -> Result<(), ViewsError> {
+        let from = *applied.borrow();
+        for tick in from..through {
+            let changes = self.changes.remove(&tick).unwrap_or_default();
+            match (self.commits.remove(&tick), &mut self.anew) {
+                (Some(commit), _) => apply(views, &commit, changes)?,
+                (None, Some(anew)) => anew.take(changes),
+                (None, None) => {}
+            }
+            applied.send_replace(tick + 1);
+        }
+        Ok(())
+    }
+
+    /// When the dataflow has ended, the ticks that were fed and not yet applied are those with a commit.
+    fn end(&self, applied: u64) -> u64 {
+        self.commits.keys().max().map_or(applied, |last| last + 1)
+    }
+}
+
+/// Runs until every sender of reports is gone. `applied` tells the first tick that is not applied yet; `anew` are the
+/// views that are made anew in hydration.
 ///
 /// # Errors
 /// The store refused an epoch: nothing behind it is applied.
-pub fn run(
+pub(super) fn run(
     views: &Views,
     reports: &Receiver<Report>,
     applied: &watch::Sender<u64>,
-) -> Result<(), ViewsError> {
-    let mut commits: HashMap<u64, EpochCommit> = HashMap::new();
-    let mut pending: BTreeMap<u64, Changes> = BTreeMap::new();
+    together: Option<&Together>,
+    anew: BTreeSet<View>,
+) -> Result<(), CommitterError> {
+    let (commits, changes, anew) = (HashMap::new(), BTreeMap::new(), Some(Gathered::of(anew)));
+    let mut ticks = Ticks { commits, changes, anew };
+    let mut kept = 0;
     while let Ok(report) = reports.recv() {
         match report {
-            Report::Commit { tick, commit } => {
-                commits.insert(tick, commit);
-            }
+            Report::Commit { tick, commit } => drop(ticks.commits.insert(tick, commit)),
             Report::Rows { tick, table, changes } => {
-                pending.entry(tick).or_default().tables.entry(table).or_default().extend(changes);
+                ticks.changes(tick).tables.entry(table).or_default().extend(changes);
             }
-            Report::Postings { tick, changes } => {
-                pending.entry(tick).or_default().postings.extend(changes);
-            }
-            Report::Done { before } => {
-                let from = *applied.borrow();
-                let through = if before == u64::MAX { last_known(from, &commits) } else { before };
-                for tick in from..through {
-                    let changes = pending.remove(&tick).unwrap_or_default();
-                    if let Some(commit) = commits.remove(&tick) {
-                        apply(views, &commit, changes)?;
-                    }
-                    applied.send_replace(tick + 1);
+            Report::Postings { tick, changes } => ticks.changes(tick).postings.extend(changes),
+            Report::Visible { tick, changes } => ticks.changes(tick).visible.extend(changes),
+            Report::Done { before } => match together {
+                None => {
+                    let through = if before == u64::MAX { ticks.end(*applied.borrow()) } else { before };
+                    ticks.apply(views, applied, through)?;
                 }
+                // A dataflow of several processes does not end, it is cut: what is not done then is done again.
+                Some(_) if before == u64::MAX => {}
+                Some(together) => {
+                    together.keep(kept..before, &ticks.commits, &ticks.changes)?;
+                    kept = before;
+                }
+            },
+            Report::Durable { before } => ticks.apply(views, applied, before.min(kept))?,
+            Report::Hydrated(done) => {
+                if let Some(anew) = ticks.anew.take() {
+                    anew.write(views)?;
+                }
+                let _ = done.send(());
             }
             Report::Job(job) => job(views),
         }
     }
     Ok(())
-}
-
-/// When the dataflow has ended, the ticks that were fed and not yet applied are those with a commit.
-fn last_known(from: u64, commits: &HashMap<u64, EpochCommit>) -> u64 {
-    commits.keys().max().map_or(from, |last| last + 1)
 }
 
 fn apply(views: &Views, commit: &EpochCommit, changes: Changes) -> Result<(), ViewsError> {

@@ -2,8 +2,10 @@
 
 use super::{
     acquaint::Meet,
-    host::Handles,
+    feeds::Feeds,
+    host::{self, Handles},
     intake::Intake,
+    kafka,
     labeler::{Labeler, label_frame},
     sealer::Sealed,
 };
@@ -22,9 +24,9 @@ use springline_model::{
 };
 use springline_queries::control::{
     AgentStatus, Control, ControlError, FeedbackError, JobOrder, LabelDraft, LabelNotice, Phase, Progress,
-    RuntimeStatus, SourceCommand, SourceStatus, Taken, Told,
+    RuntimeStatus, SinkCommand, SourceCommand, SourceStatus, Taken, Told,
 };
-use springline_sinks::views::Reader;
+use springline_sinks::{follow::SinkStatus, views::Reader};
 use springline_sources::{Batch, Command, Outbox, SourceState};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -38,6 +40,10 @@ pub struct ProcessControl {
     handles: Handles,
     sealed: watch::Receiver<Sealed>,
     desks: Desks,
+    /// The journal is a log elsewhere, and shown among the sources.
+    has_log: bool,
+    /// It is one of several processes, and sees a share of the records.
+    is_shard: bool,
     started: Timestamp,
     state: Mutex<State>,
 }
@@ -51,6 +57,7 @@ pub(super) struct Desks {
     pub(super) meet: Meet,
     /// Where texts are compared by what they mean.
     pub(super) embedding: Option<Stage>,
+    pub(super) feeds: Feeds,
 }
 
 struct State {
@@ -58,6 +65,7 @@ struct State {
     progress: BTreeMap<&'static str, (u64, Option<u64>)>,
     /// Gone when the process stops, so that the sealer can end.
     out: Option<Outbox>,
+    is_closed: bool,
 }
 
 impl ProcessControl {
@@ -66,9 +74,19 @@ impl ProcessControl {
         handles: Handles,
         sealed: watch::Receiver<Sealed>,
         desks: Desks,
+        (has_log, is_shard): (bool, bool),
     ) -> Arc<Self> {
-        let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None };
-        Arc::new(Self { reader, handles, sealed, desks, started: Timestamp::now(), state: Mutex::new(state) })
+        let state = State { phase: Phase::Starting, progress: BTreeMap::new(), out: None, is_closed: false };
+        Arc::new(Self {
+            reader,
+            handles,
+            sealed,
+            desks,
+            has_log,
+            is_shard,
+            started: Timestamp::now(),
+            state: Mutex::new(state),
+        })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -82,17 +100,40 @@ impl ProcessControl {
         self.state.lock().progress.insert(name, (done, total));
     }
 
+    /// Takes what is sent from now on, unless it was closed before.
     pub(super) fn open(&self, out: Outbox) {
-        self.state.lock().out = Some(out);
+        let mut state = self.state.lock();
+        state.out = Some(out).filter(|_| !state.is_closed);
+    }
+
+    /// Waits for other processes, and takes nothing meanwhile.
+    pub(super) fn await_peers(&self) {
+        self.enter(Phase::Forming);
+        self.state.lock().is_closed = false;
     }
 
     pub(super) fn close(&self) {
-        self.state.lock().out = None;
+        let mut state = self.state.lock();
+        (state.out, state.is_closed) = (None, true);
     }
 
-    /// The way to the sealer, while there is one.
+    /// The way to the journal, while there is one.
     fn outbox(&self) -> Result<Outbox, ControlError> {
+        let log = [kafka::NAME, kafka::WRITER].into_iter().filter_map(|name| self.handles.get(name));
+        let trouble = log.map(|handle| handle.status.snapshot()).find_map(|status| {
+            matches!(status.state, SourceState::Paused | SourceState::Failed).then_some(status.reason)
+        });
+        if let Some(reason) = trouble.filter(|_| self.has_log) {
+            return Err(ControlError::Unavailable(reason.unwrap_or_default()));
+        }
         self.state.lock().out.clone().ok_or_else(stopping)
+    }
+
+    /// What is decided by all records can't be taken by who has a share of them.
+    fn whole(&self) -> Result<(), ControlError> {
+        let why = "this is one of several processes, and has a share of the records: tell the process that reads the \
+                   sources (`springline ingest --listen`)";
+        if self.is_shard { Err(ControlError::Unavailable(why.into())) } else { Ok(()) }
     }
 
     /// Says where the server answers, and as what others know it: agents report there.
@@ -102,16 +143,20 @@ impl ProcessControl {
 
     /// Whether every source has caught up once.
     pub(super) fn caught_up(&self) -> bool {
-        self.handles.values().all(|handle| {
-            !matches!(handle.status.snapshot().state, SourceState::Starting | SourceState::Indexing)
-        })
+        self.state.lock().out.is_some() && host::caught_up(&self.handles)
+    }
+
+    /// Waits until what sources have sent by now is in the journal and in the views.
+    pub(super) async fn until_shown(&self) {
+        if let Ok(epoch) = self.submit(Vec::new()).await {
+            // It ends with the views.
+            let _ = self.reader.watch().wait_for(|applied| *applied >= epoch).await;
+        }
     }
 
     /// Sources that have failed, and why.
     pub fn failures(&self) -> Vec<String> {
-        let snapshots = self.handles.values().map(|handle| handle.status.snapshot());
-        let failed = snapshots.filter(|status| status.state == SourceState::Failed);
-        failed.map(|status| format!("{}: {}", status.id, status.reason.unwrap_or_default())).collect()
+        host::failures(&self.handles)
     }
 
     /// Waits until every source has caught up once.
@@ -157,7 +202,7 @@ impl Control for ProcessControl {
             sources.push(SourceStatus { name: name.clone(), detail });
         }
         RuntimeStatus {
-            ready: phase == Phase::Live,
+            ready: self.ready(),
             phase,
             progress,
             sealed: self.sealed.borrow().epoch,
@@ -168,7 +213,10 @@ impl Control for ProcessControl {
     }
 
     fn ready(&self) -> bool {
-        self.state.lock().phase == Phase::Live
+        // Views whose log must not be read on are not what they should be, and won't be by themselves.
+        let log = self.handles.get(kafka::NAME).filter(|_| self.has_log);
+        let has_lost = log.is_some_and(|log| log.status.state() == SourceState::Failed);
+        self.state.lock().phase == Phase::Live && !has_lost
     }
 
     fn metrics(&self) -> String {
@@ -187,6 +235,7 @@ impl Control for ProcessControl {
     }
 
     async fn issue_label(&self, draft: LabelDraft) -> Result<(Label, Epoch), ControlError> {
+        self.whole()?;
         let labeler = self.desks.labeler.as_ref().ok_or_else(|| {
             ControlError::Refused("no labeler is configured: set `labeler.did` and `labeler.key_file`".into())
         })?;
@@ -198,10 +247,12 @@ impl Control for ProcessControl {
     }
 
     async fn take_feedback(&self, told: Told) -> Result<Taken, FeedbackError> {
+        self.whole()?;
         self.desks.intake.take(told, self.outbox()?).await
     }
 
     async fn delete_feedback(&self, item: ItemName) -> Result<Option<Epoch>, ControlError> {
+        self.whole()?;
         self.desks.intake.delete(&item, self.outbox()?).await
     }
 
@@ -239,6 +290,16 @@ impl Control for ProcessControl {
 
     fn label_frame(&self, notice: &LabelNotice) -> Vec<u8> {
         label_frame(notice)
+    }
+
+    fn sinks(&self) -> Vec<SinkStatus> {
+        self.desks.feeds.status()
+    }
+
+    async fn sink_command(&self, sink: &str, command: SinkCommand) -> Result<SinkStatus, ControlError> {
+        let (feeds, sink) = (self.desks.feeds.clone(), sink.to_owned());
+        let done = tokio::task::spawn_blocking(move || feeds.command(&sink, command)).await;
+        done.map_err(|error| ControlError::Failed(error.to_string()))?
     }
 
     async fn source_command(&self, source: &str, command: SourceCommand) -> Result<Value, ControlError> {

@@ -6,6 +6,7 @@
 //!    journal/      the truth
 //!    snapshots/    the ledger as of an epoch
 //!    store/        the views: can be deleted, is rebuilt
+//!    redo/         of one of several processes: what is not surely in its store yet
 //!    sources/      clones and the like: can be deleted, are fetched again
 //!    agents/       what agents' processes there are, and the folders they work in
 //! ```
@@ -73,9 +74,9 @@ impl DataDir {
     /// Takes a folder that has data already.
     ///
     /// # Errors
-    /// As [`DataDir::take`], or there is no journal in it.
+    /// As [`DataDir::take`], or there is neither a journal nor a store in it.
     pub fn take_existing(path: &Path) -> Result<Self, DataDirError> {
-        if !path.join("journal").is_dir() {
+        if !path.join("journal").is_dir() && !path.join("store").is_dir() {
             return Err(DataDirError::Missing(path.to_path_buf()));
         }
         Self::take(path)
@@ -99,10 +100,22 @@ impl DataDir {
         self.path.join("snapshots")
     }
 
+    /// The folder of what sinks were told to do.
+    #[must_use]
+    pub fn sinks(&self) -> PathBuf {
+        self.path.join("sinks")
+    }
+
     /// The folder of agents' processes and of what they work in.
     #[must_use]
     pub fn agents(&self) -> PathBuf {
         self.path.join("agents")
+    }
+
+    /// The folder of what one of several processes has and may not have applied yet.
+    #[must_use]
+    pub fn redo(&self) -> PathBuf {
+        self.path.join("redo")
     }
 
     /// The store's folder.

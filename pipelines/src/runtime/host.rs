@@ -1,9 +1,13 @@
 //! Runs the sources: a task each, told what to do through a channel, started again when it fails.
 
+use crate::{
+    config::Config,
+    replay::{self, HistorySource},
+};
 use springline_model::SourceId;
 pub use springline_sources::chain;
 use springline_sources::{
-    Command, Known, Outbox, ProgressBars, SourceConfig, SourceContext, SourceError, SourceState,
+    Command, Known, Outbox, ProgressBars, Source, SourceConfig, SourceContext, SourceError, SourceState,
     SourceStatus,
     atproto::{repos::BackfillConfig, who::Identities},
     build,
@@ -40,8 +44,6 @@ pub type Handles = BTreeMap<String, Handle>;
 pub struct Shared {
     /// Where events go.
     pub out: Outbox,
-    /// What the ledger has.
-    pub known: Arc<dyn Known>,
     /// Who accounts are.
     pub identities: Identities,
     /// What feedback is wanted.
@@ -59,19 +61,39 @@ pub struct Shared {
 ///
 /// # Errors
 /// A source's settings make no sense.
-pub fn prepare(configs: &BTreeMap<String, SourceConfig>) -> Result<(Handles, Vec<Prepared>), SourceError> {
+pub fn prepare(config: &Config) -> Result<(Handles, Vec<Prepared>), SourceError> {
     let mut handles = Handles::new();
     let mut prepared = Vec::new();
-    let configs = with_backfill(configs);
-    for (name, config) in &configs {
-        let id = SourceId::new(name.as_str());
-        build(id.clone(), config)?;
-        let status = Arc::new(SourceStatus::new(id.clone(), config.kind()));
+    let mut prepare = |id: SourceId, kind: &'static str, make: Make| {
+        make()?;
+        let status = Arc::new(SourceStatus::new(id.clone(), kind));
         let (commands, inbox) = mpsc::channel(QUEUED_COMMANDS);
-        handles.insert(name.clone(), Handle { status: status.clone(), commands });
-        prepared.push(Prepared { id, config: config.clone(), status, inbox });
+        handles.insert(id.to_string(), Handle { status: status.clone(), commands });
+        prepared.push(Prepared { id, make, status, inbox });
+        Ok::<(), SourceError>(())
+    };
+    for (name, source) in with_backfill(&config.sources) {
+        let (id, kind) = (SourceId::new(name), source.kind());
+        prepare(id.clone(), kind, Box::new(move || build(id.clone(), &source)))?;
+    }
+    if let Some(history) = config.history.clone() {
+        let make = move || Ok(Box::new(HistorySource::new(history.clone())) as Box<dyn Source>);
+        prepare(SourceId::new(replay::SOURCE), replay::SOURCE, Box::new(make))?;
     }
     Ok((handles, prepared))
+}
+
+/// Whether every source has caught up once.
+pub fn caught_up(handles: &Handles) -> bool {
+    let mut states = handles.values().map(|handle| handle.status.snapshot().state);
+    states.all(|state| !matches!(state, SourceState::Starting | SourceState::Indexing))
+}
+
+/// Sources that have failed, and why.
+pub fn failures(handles: &Handles) -> Vec<String> {
+    let snapshots = handles.values().map(|handle| handle.status.snapshot());
+    let failed = snapshots.filter(|status| status.state == SourceState::Failed);
+    failed.map(|status| format!("{}: {}", status.id, status.reason.unwrap_or_default())).collect()
 }
 
 /// Who follows repositories by their changes needs somebody who fetches them when one was missed.
@@ -90,28 +112,31 @@ fn with_backfill(configs: &BTreeMap<String, SourceConfig>) -> BTreeMap<String, S
     configs
 }
 
+/// Makes a source, at the start and after it has failed.
+type Make = Box<dyn Fn() -> Result<Box<dyn Source>, SourceError> + Send>;
+
 /// A source that is ready to be started.
 pub struct Prepared {
     id: SourceId,
-    config: SourceConfig,
+    make: Make,
     status: Arc<SourceStatus>,
     inbox: mpsc::Receiver<Command>,
 }
 
 /// Starts the sources. The set is empty when all have ended; dropping it aborts them.
-pub fn start(prepared: Vec<Prepared>, shared: &Shared) -> JoinSet<()> {
+pub fn start(prepared: Vec<Prepared>, shared: &Shared, known: &Arc<dyn Known>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for source in prepared {
-        tasks.spawn(supervise(source, shared.clone()));
+        tasks.spawn(supervise(source, shared.clone(), known.clone()));
     }
     tasks
 }
 
 /// Runs a source until it is told to stop. One that fails is started again, later and later.
-async fn supervise(mut source: Prepared, shared: Shared) {
+async fn supervise(mut source: Prepared, shared: Shared, known: Arc<dyn Known>) {
     let mut wait = BACKOFF.0;
     loop {
-        let error = match run_once(&mut source, &shared).await {
+        let error = match run_once(&mut source, &shared, &known).await {
             Ok(()) | Err(SourceError::Closed) => return,
             Err(error) => error,
         };
@@ -127,11 +152,11 @@ async fn supervise(mut source: Prepared, shared: Shared) {
     }
 }
 
-async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceError> {
+async fn run_once(source: &mut Prepared, shared: &Shared, known: &Arc<dyn Known>) -> Result<(), SourceError> {
     let (forward, commands) = mpsc::channel(QUEUED_COMMANDS);
     let context = SourceContext {
         out: shared.out.clone(),
-        known: shared.known.clone(),
+        known: known.clone(),
         identities: shared.identities.clone(),
         projects: shared.projects.clone(),
         commands,
@@ -140,7 +165,7 @@ async fn run_once(source: &mut Prepared, shared: &Shared) -> Result<(), SourceEr
         progress: shared.progress.clone(),
         data_dir: folder(&shared.data_dir, &source.id),
     };
-    let running = build(source.id.clone(), &source.config)?.run(context);
+    let running = (source.make)()?.run(context);
     tokio::pin!(running);
     loop {
         // Requests outlive a failed run, so they come through here and not by the source's own channel.

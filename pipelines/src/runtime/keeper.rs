@@ -1,18 +1,19 @@
 //! Keeps the disk in order while the process runs: syncs the store, takes snapshots, trims the journal behind them.
 
-use super::{collect::Report, host::chain, journal::Journal, sealer::Sealed};
+use super::{
+    cluster::Redo,
+    collect::Report,
+    feeds::Feeds,
+    host::chain,
+    sealer::{Log, Sealed},
+};
 use crate::config::JournalConfig;
-use parking_lot::Mutex;
-use springline_model::{Epoch, Timestamp};
+use springline_model::{Epoch, Partition, Position, Timestamp};
 use springline_sinks::{
     parquet::{ParquetError, Snapshot},
     views::Views,
 };
-use std::{
-    path::PathBuf,
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::mpsc, time::Duration};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -24,15 +25,23 @@ pub(super) struct Keeper {
     /// The views.
     pub views: Views,
     /// The journal, shared with the sealer.
-    pub journal: Arc<Mutex<Journal>>,
+    pub log: Log,
     /// To the committer: a snapshot is taken between two epochs.
     pub reports: mpsc::Sender<Report>,
     /// The newest definite epoch.
     pub sealed: watch::Receiver<Sealed>,
+    /// Told how far the store on disk is.
+    pub synced: watch::Sender<BTreeMap<Partition, Position>>,
+    /// Those who are told what came in: the journal is kept for them.
+    pub feeds: Feeds,
+    /// Bytes of it that are, at most.
+    pub hold_bytes: u64,
     /// Where snapshots go.
     pub snapshots: PathBuf,
     /// When to take one.
     pub config: JournalConfig,
+    /// Of one of several processes: no snapshots are taken of its share, the redo is trimmed behind the store.
+    pub redo: Option<Redo>,
     /// Cancelled at shutdown.
     pub stop: CancellationToken,
 }
@@ -46,38 +55,42 @@ impl Keeper {
             (snapshot.manifest.epoch, snapshot.manifest.at)
         });
         let mut bytes_then = 0;
+        // What a snapshot covers, and was not let go of yet.
+        let mut covered = Some(last.0).filter(|epoch| *epoch > Epoch::ZERO);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
             if self.views.applied() != synced {
-                let views = self.views.clone();
+                let (views, positions) = (self.views.clone(), self.views.positions());
                 match tokio::task::spawn_blocking(move || views.sync()).await {
-                    Ok(Ok(epoch)) => synced = epoch,
+                    Ok(Ok(epoch)) => {
+                        synced = epoch;
+                        self.synced.send_replace(positions);
+                        if let Some(Err(error)) = self.redo.as_ref().map(|redo| redo.trim(epoch)) {
+                            tracing::error!(error = %chain(&error), "the redo could not be trimmed");
+                        }
+                    }
                     Ok(Err(error)) => {
                         tracing::error!(error = %chain(&error), "the store could not be synced");
                     }
                     Err(_) => return,
                 }
             }
-            let bytes = self.journal.lock().bytes();
-            if !self.due(last, bytes.saturating_sub(bytes_then)) {
+            if let Some(epoch) = covered {
+                covered = self.trim(epoch);
+            }
+            let bytes = self.log.bytes();
+            if self.redo.is_some() || !self.due(last, bytes.saturating_sub(bytes_then)) {
                 continue;
             }
             match self.snapshot().await {
                 Ok(Some(snapshot)) => {
                     last = (snapshot.manifest.epoch, Timestamp::now());
-                    let trimmed = self.journal.lock().trim(snapshot.manifest.epoch);
-                    bytes_then = self.journal.lock().bytes();
-                    match trimmed {
-                        Ok(freed) => {
-                            tracing::info!(epoch = last.0.0, freed, "snapshot taken, journal trimmed");
-                        }
-                        Err(error) => {
-                            tracing::error!(error = %chain(&error), "the journal could not be trimmed");
-                        }
-                    }
+                    tracing::info!(epoch = last.0.0, "snapshot taken");
+                    covered = self.trim(last.0);
+                    bytes_then = self.log.bytes();
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -87,6 +100,18 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Lets go of what a snapshot covers; what is still needed of it is left for later.
+    fn trim(&self, covered: Epoch) -> Option<Epoch> {
+        let is_held = self.log.bytes() <= self.hold_bytes;
+        let needed = if is_held { self.feeds.needs() } else { Epoch(u64::MAX) };
+        match self.log.trim(covered, needed) {
+            Ok(freed) if freed > 0 => tracing::info!(freed, "journal trimmed"),
+            Ok(_) => {}
+            Err(error) => tracing::error!(error = %chain(&error), "the journal could not be trimmed"),
+        }
+        (needed <= covered).then_some(covered)
     }
 
     fn due(&self, (epoch, at): (Epoch, Timestamp), grown: u64) -> bool {

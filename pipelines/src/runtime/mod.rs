@@ -8,6 +8,9 @@
 //!                                   ▲                        │
 //!                                   └── keeper: sync, snapshot, trim
 //!  intake: feedback that is told to us, each item once ─► outbox
+//!  feeds: sinks that follow views, a thread each, from the log that the store keeps
+//!  with a journal in Kafka: sources ─► outbox ─► log ─► sealer ─► workers ─► … (see [`kafka`])
+//!  with several processes: one dataflow over all of them (see [`cluster`])
 //!  steward: labels that expire, records too old to be kept ─► outbox
 //! ```
 //!
@@ -16,17 +19,22 @@
 
 pub mod acquaint;
 mod boot;
+pub mod cluster;
 pub mod collect;
 pub mod committer;
 pub mod control;
 mod datadir;
+mod error;
 pub mod feed;
+mod feeds;
 pub mod host;
 mod intake;
 pub mod journal;
+pub mod kafka;
 mod keeper;
 pub mod labeler;
 pub mod lookup;
+mod open;
 pub mod recompute;
 pub mod recovery;
 pub mod sealer;
@@ -37,4 +45,5 @@ pub mod workers;
 
 pub use control::ProcessControl;
 pub use datadir::{DataDir, DataDirError};
-pub use start::{Opened, RuntimeError};
+pub use error::RuntimeError;
+pub use open::Opened;

@@ -1,7 +1,15 @@
-//! Every row of every view, computed anew from the visible records: to check what is stored, and to correct it.
+//! Every row of some views, computed anew from the visible records: to check what is stored, and to correct it.
 //!
-//! The same dataflow as ever ([`crate::views`]), on threads of its own, fed with all records at once in chunks; the
-//! rows are gathered in memory.
+//! ```text
+//!  at rest:   records ──► dataflow of its own, of these views alone ──► Gathered ──► compared, or written
+//!  at start:  records ──► the live dataflow, as it is hydrated ───────► Gathered ──► written, then live
+//! ```
+//!
+//! A start has to read all records anyway, for the operators that keep state; views that another version of the
+//! program, or other settings, define, cost it no more than gathering and writing their rows. Until these are all
+//! there, queries are answered with the rows of before.
+//!
+//! Limits: the rows of these views lie in memory once.
 
 use super::{
     collect::Report,
@@ -9,24 +17,29 @@ use super::{
     lookup,
     workers::{Workers, WorkersFailed},
 };
-use crate::views::{Definitions, Purpose};
+use crate::views::Definitions;
+use differential_dataflow::consolidation::consolidate;
 use springline_model::{Table, View, rows::PostingsRow};
 use springline_operators::{Committed, LookupError, Visible};
-use springline_sinks::views::{Change, ReadError, Reader};
+use springline_sinks::views::{Changes, Corrections, ReadError, Reader, Views, ViewsError};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     sync::{Arc, mpsc},
+    time::Instant,
 };
 
 /// Records fed at once.
 pub const CHUNK: usize = 1024;
 
-/// The rows of every derived view (all but the ledger), sorted by key.
+/// A row's key and value.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// The rows of views, sorted by key.
 #[derive(Default)]
 pub struct Recomputed {
     /// By table.
-    pub tables: BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>>,
+    pub tables: BTreeMap<Table, Vec<Pair>>,
     /// The search index' documents.
     pub postings: Vec<PostingsRow>,
 }
@@ -37,6 +50,9 @@ pub enum RecomputeError {
     /// The store does not decode.
     #[error("the records could not be read")]
     Read(#[from] ReadError),
+    /// They could not be written.
+    #[error("the rows could not be written")]
+    Write(#[from] ViewsError),
     /// The dataflow failed.
     #[error(transparent)]
     Workers(#[from] WorkersFailed),
@@ -55,11 +71,20 @@ pub enum RecomputeError {
 
 impl Recomputed {
     /// The rows of a view's tables.
-    pub fn of(&mut self, view: View) -> BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>> {
+    pub fn of(&mut self, view: View) -> BTreeMap<Table, Vec<Pair>> {
         view.tables()
             .filter(|table| *table != Table::Search)
             .map(|table| (table, self.tables.remove(&table).unwrap_or_default()))
             .collect()
+    }
+
+    /// Makes a stored view what was computed.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub fn write(&mut self, view: View, views: &Views) -> Result<Corrections, ViewsError> {
+        let postings = if view == View::Search { std::mem::take(&mut self.postings) } else { vec![] };
+        views.reconcile(view, self.of(view), postings)
     }
 }
 
@@ -80,20 +105,24 @@ impl Committed for Nothing {
     }
 }
 
-/// Computes every view from the visible records in the store, against the store's clock.
+/// Computes views from the visible records in the store, against the store's clock.
 ///
 /// # Errors
 /// The store does not decode or the dataflow fails.
 pub fn recompute(
     reader: &Reader,
     workers: usize,
-    definitions: Definitions,
+    mut definitions: Definitions,
+    views: &BTreeSet<View>,
 ) -> Result<Recomputed, RecomputeError> {
     let clock = reader.clock();
+    definitions.off.extend(View::ALL.iter().filter(|view| !views.contains(view)));
+    definitions.anew.clone_from(views);
+    let wanted = views.clone();
     let (reports, inbox) = mpsc::channel();
     let nothing = Arc::new(|| Rc::new(Nothing) as Rc<dyn Committed>);
-    let mut workers = Workers::start(workers, Purpose::Recompute, definitions, nothing, reports)?;
-    let gather = std::thread::spawn(move || gather(&inbox));
+    let mut workers = Workers::start(workers, definitions, nothing, reports, None)?;
+    let gather = std::thread::spawn(move || gather(&inbox, wanted));
     let mut fed = Ok(0);
     lookup::visible(reader, CHUNK, &mut |rows| {
         if fed.is_ok() {
@@ -107,30 +136,99 @@ pub fn recompute(
     gather.join().unwrap_or_else(|_| Err(WorkersFailed::Panicked("the gathering thread".into()).into()))
 }
 
-fn gather(inbox: &mpsc::Receiver<Report>) -> Result<Recomputed, RecomputeError> {
-    let mut tables: BTreeMap<Table, Vec<Change>> = BTreeMap::new();
-    let mut postings: Vec<(PostingsRow, isize)> = Vec::new();
+fn gather(inbox: &mpsc::Receiver<Report>, views: BTreeSet<View>) -> Result<Recomputed, RecomputeError> {
+    let mut gathered = Gathered::of(views);
     while let Ok(report) = inbox.recv() {
+        let mut changes = Changes::default();
         match report {
-            Report::Rows { table, changes, .. } => tables.entry(table).or_default().extend(changes),
-            Report::Postings { changes, .. } => postings.extend(changes),
-            Report::Commit { .. } | Report::Done { .. } | Report::Job(_) => {}
+            Report::Rows { table, changes: rows, .. } => drop(changes.tables.insert(table, rows)),
+            Report::Postings { changes: documents, .. } => changes.postings = documents,
+            _ => {}
         }
+        gathered.take(changes);
     }
-    let mut recomputed = Recomputed::default();
-    for (table, changes) in tables {
-        let rows = changes.into_iter().map(|change| ((change.key, change.value), change.diff)).collect();
-        recomputed.tables.insert(table, once(table, rows)?);
-    }
-    recomputed.postings = once(Table::Search, postings)?;
-    Ok(recomputed)
+    gathered.finish()
 }
 
-/// What is left when all differences are added up: each row once.
-fn once<R: Ord>(table: Table, mut rows: Vec<(R, isize)>) -> Result<Vec<R>, RecomputeError> {
-    differential_dataflow::consolidation::consolidate(&mut rows);
-    match rows.iter().find(|(_, times)| *times != 1) {
-        Some((_, times)) => Err(RecomputeError::Multiplicity { table: table.name(), times: *times }),
-        None => Ok(rows.into_iter().map(|(row, _)| row).collect()),
+/// From so many on, differences are added up when they are twice as many as were left the last time.
+const LEAST_GATHERED: usize = 1 << 16;
+
+/// What the dataflow says of some views, until every record was fed.
+#[derive(Default)]
+pub(super) struct Gathered {
+    views: BTreeSet<View>,
+    tables: BTreeMap<Table, Pile<Pair>>,
+    postings: Pile<PostingsRow>,
+}
+
+impl Gathered {
+    /// Of these views; what is said of others is dropped.
+    pub(super) fn of(views: BTreeSet<View>) -> Self {
+        Self { views, ..Self::default() }
+    }
+
+    /// Takes what a tick changes.
+    pub(super) fn take(&mut self, changes: Changes) {
+        for (table, changes) in changes.tables {
+            if self.views.contains(&table.view()) {
+                let pile = self.tables.entry(table).or_default();
+                pile.put(changes.into_iter().map(|change| ((change.key, change.value), change.diff)));
+            }
+        }
+        if self.views.contains(&View::Search) {
+            self.postings.put(changes.postings.into_iter());
+        }
+    }
+
+    /// Puts the rows that are left in the place of those of before.
+    pub(super) fn write(self, views: &Views) -> Result<(), RecomputeError> {
+        let (started, anew) = (Instant::now(), self.views.clone());
+        let mut computed = self.finish()?;
+        for view in anew {
+            let corrections = computed.write(view, views)?;
+            tracing::info!(view = view.name(), ?corrections, elapsed = ?started.elapsed(), "view made anew");
+        }
+        Ok(())
+    }
+
+    /// The rows that are left.
+    fn finish(self) -> Result<Recomputed, RecomputeError> {
+        let once = |(table, pile): (Table, Pile<Pair>)| Ok((table, pile.once(table)?));
+        let tables: Result<_, RecomputeError> = self.tables.into_iter().map(once).collect();
+        Ok(Recomputed { tables: tables?, postings: self.postings.once(Table::Search)? })
     }
 }
+
+/// Differences, added up now and then: rows that come and go while records are fed must not pile up.
+struct Pile<R> {
+    rows: Vec<(R, isize)>,
+    settled: usize,
+}
+
+impl<R> Default for Pile<R> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), settled: 0 }
+    }
+}
+
+impl<R: Ord> Pile<R> {
+    fn put(&mut self, rows: impl Iterator<Item = (R, isize)>) {
+        self.rows.extend(rows);
+        if self.rows.len() > LEAST_GATHERED.max(2 * self.settled) {
+            consolidate(&mut self.rows);
+            self.settled = self.rows.len();
+        }
+    }
+
+    /// What is left when all differences are added up: each row once.
+    fn once(mut self, table: Table) -> Result<Vec<R>, RecomputeError> {
+        consolidate(&mut self.rows);
+        match self.rows.iter().find(|(_, times)| *times != 1) {
+            Some((_, times)) => Err(RecomputeError::Multiplicity { table: table.name(), times: *times }),
+            None => Ok(self.rows.into_iter().map(|(row, _)| row).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,13 @@ pub fn decide(found: Found) -> Result<Decision, Refusal> {
     }
 }
 
+/// Decides where the journal is a log elsewhere: the store and snapshots each have the offsets that they reach, so each
+/// is whole by itself; the newer one wins, and what is behind it is read from the log. None: the store it is.
+#[must_use]
+pub fn decide_elsewhere(applied: Epoch, snapshot: Option<Epoch>) -> Option<Epoch> {
+    snapshot.filter(|snapshot| *snapshot > applied)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +129,21 @@ mod tests {
         assert_eq!(
             found(9, 1, 0, Some(9)),
             Err(Refusal::JournalBehind { applied: Epoch(9), last: Epoch(0) })
+        );
+    }
+
+    #[test]
+    fn table_elsewhere() {
+        let found = |applied, snapshot: Option<u64>| decide_elsewhere(Epoch(applied), snapshot.map(Epoch));
+        assert_eq!(found(0, None), None, "a first start: from the beginning of the log");
+        assert_eq!(found(9, None), None, "a stop or a crash: on from the store's offsets");
+        assert_eq!(found(9, Some(4)), None, "the store is newer");
+        assert_eq!(found(9, Some(9)), None, "both the same");
+        assert_eq!(found(0, Some(4)), Some(Epoch(4)), "the store was deleted");
+        assert_eq!(
+            found(2, Some(4)),
+            Some(Epoch(4)),
+            "an old copy of the store, or one that lost its last epochs"
         );
     }
 }

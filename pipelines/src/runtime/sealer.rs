@@ -15,11 +15,14 @@
 //! 1. A batch's position is committed in the epoch that has the batch's last event (a batch is never split).
 //! 2. The clock of an epoch is never before that of the epoch before.
 //! 3. A sender is answered only behind the sync.
+//!
+//! With a journal in Kafka ([`super::kafka`]) what comes in is definite already: epochs are cut here and not appended.
 
 use super::{
+    cluster::{Follower, Leader},
     collect::Report,
     feed::WorkerGone,
-    journal::{Journal, JournalError},
+    journal::{Appended, Journal, JournalError},
     workers::Workers,
 };
 use parking_lot::Mutex;
@@ -27,7 +30,11 @@ use springline_model::{Advance, Epoch, EpochCommit, Event, Partition, Position, 
 use springline_sources::Batch;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, mpsc as std_mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc as std_mpsc,
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -65,6 +72,34 @@ pub enum SealerError {
     /// An event does not encode.
     #[error("an event does not encode")]
     Encode(#[from] postcard::Error),
+    /// Another process is gone, and with it the dataflow.
+    #[error("another process is gone")]
+    Lost,
+}
+
+/// Who says when an epoch is closed.
+pub(super) enum Pace {
+    /// This process, for itself.
+    Alone,
+    /// This process, for all.
+    Leads(Leader),
+    /// Process 0.
+    Follows(Follower),
+}
+
+impl Pace {
+    /// Whether another process waits for this tick.
+    fn is_wanted(&self, tick: u64) -> bool {
+        matches!(self, Self::Leads(leader) if leader.is_wanted(tick))
+    }
+
+    /// Waits until one does.
+    async fn until_wanted(&mut self, tick: u64) {
+        match self {
+            Self::Leads(leader) => leader.until_wanted(tick).await,
+            Self::Alone | Self::Follows(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// Where sealing stands: read by status and metrics.
@@ -76,12 +111,54 @@ pub struct Sealed {
     pub at: Timestamp,
 }
 
+/// Where an epoch becomes definite.
+#[derive(Clone)]
+pub enum Log {
+    /// In the journal of the data folder.
+    Embedded(Arc<Mutex<Journal>>),
+    /// Elsewhere, before it came here. Only the bytes are counted.
+    Elsewhere(Arc<AtomicU64>),
+}
+
+impl Log {
+    /// Bytes that it has.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Embedded(journal) => journal.lock().bytes(),
+            Self::Elsewhere(bytes) => bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Drops what a snapshot covers and nobody needs: the bytes that this has freed.
+    ///
+    /// # Errors
+    /// As [`Journal::trim`].
+    pub fn trim(&self, covered: Epoch, needed: Epoch) -> Result<u64, JournalError> {
+        match self {
+            Self::Embedded(journal) => journal.lock().trim(covered, needed),
+            Self::Elsewhere(_) => Ok(0),
+        }
+    }
+
+    fn append(&self, commit: &EpochCommit, chunks: &[Vec<u8>]) -> Result<Appended, JournalError> {
+        match self {
+            Self::Embedded(journal) => journal.lock().append(commit, chunks),
+            Self::Elsewhere(all) => {
+                let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+                all.fetch_add(bytes, Ordering::Relaxed);
+                Ok(Appended { bytes })
+            }
+        }
+    }
+}
+
 /// The sealer and all that it owns.
-pub struct Sealer {
+pub(super) struct Sealer {
     /// Batches from the sources.
     pub inbox: mpsc::Receiver<Batch>,
     /// Shared with the keeper, which trims it.
-    pub journal: Arc<Mutex<Journal>>,
+    pub log: Log,
     /// Where epochs go.
     pub workers: Workers,
     /// To the committer.
@@ -96,6 +173,8 @@ pub struct Sealer {
     pub bounds: Bounds,
     /// Told behind each epoch.
     pub sealed: watch::Sender<Sealed>,
+    /// Who says when.
+    pub pace: Pace,
 }
 
 #[derive(Default)]
@@ -124,8 +203,12 @@ impl Gathered {
         Ok(())
     }
 
+    fn says_nothing(&self) -> bool {
+        self.events.is_empty() && self.advances.is_empty()
+    }
+
     fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.advances.is_empty() && self.waiting.is_empty()
+        self.says_nothing() && self.waiting.is_empty()
     }
 }
 
@@ -134,7 +217,11 @@ impl Sealer {
     ///
     /// # Errors
     /// The workers or the committer are gone, or the journal is broken. What was answered is safe in the journal.
-    pub async fn run(mut self) -> Result<Workers, SealerError> {
+    pub(super) async fn run(mut self) -> Result<Workers, SealerError> {
+        self.pace = match std::mem::replace(&mut self.pace, Pace::Alone) {
+            Pace::Follows(follower) => return self.follow(follower).await,
+            pace => pace,
+        };
         let mut clock = tokio::time::interval(self.bounds.clock_every);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         clock.reset();
@@ -147,18 +234,54 @@ impl Sealer {
                     None => break,
                 },
                 _ = clock.tick() => {}
+                () = self.pace.until_wanted(self.workers.next_tick()) => {}
             }
             open = self.gather(&mut gathered).await?;
             self.seal(gathered).await?;
         }
-        self.applied_through(self.workers.next_tick()).await?;
+        if matches!(self.pace, Pace::Alone) {
+            self.applied_through(self.workers.next_tick()).await?;
+        }
         Ok(self.workers)
+    }
+
+    /// Closes each tick when process 0 does, until the outbox is closed.
+    async fn follow(mut self, mut follower: Follower) -> Result<Workers, SealerError> {
+        let mut gathered = Gathered::default();
+        loop {
+            while !self.is_full(&gathered) {
+                match self.inbox.try_recv() {
+                    Ok(batch) => gathered.take(batch)?,
+                    Err(mpsc::error::TryRecvError::Empty) => break,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return Ok(self.workers),
+                }
+            }
+            let next = self.workers.next_tick();
+            if !gathered.is_empty() {
+                follower.nudge(next);
+            }
+            tokio::select! {
+                closed = follower.tick() => {
+                    let (tick, at) = closed.filter(|(tick, _)| *tick == next).ok_or(SealerError::Lost)?;
+                    self.applied_through(tick.saturating_sub(self.bounds.in_flight - 1)).await?;
+                    self.close(std::mem::take(&mut gathered), at).await?;
+                }
+                batch = self.inbox.recv(), if !self.is_full(&gathered) => match batch {
+                    Some(batch) => gathered.take(batch)?,
+                    None => return Ok(self.workers),
+                },
+            }
+        }
+    }
+
+    const fn is_full(&self, gathered: &Gathered) -> bool {
+        gathered.events.len() >= self.bounds.events || gathered.bytes >= self.bounds.bytes
     }
 
     /// Takes what is there, and more while the pipeline is busy; false when the outboxes are closed.
     async fn gather(&mut self, gathered: &mut Gathered) -> Result<bool, SealerError> {
         loop {
-            while gathered.events.len() < self.bounds.events && gathered.bytes < self.bounds.bytes {
+            while !self.is_full(gathered) {
                 match self.inbox.try_recv() {
                     Ok(batch) => gathered.take(batch)?,
                     Err(mpsc::error::TryRecvError::Empty) => break,
@@ -169,7 +292,7 @@ impl Sealer {
             if *self.applied.borrow() >= room {
                 return Ok(true);
             }
-            let full = gathered.events.len() >= self.bounds.events || gathered.bytes >= self.bounds.bytes;
+            let full = self.is_full(gathered);
             tokio::select! {
                 changed = self.applied.changed() => changed.map_err(|_| SealerError::Committer)?,
                 batch = self.inbox.recv(), if !full => match batch {
@@ -181,18 +304,35 @@ impl Sealer {
     }
 
     async fn seal(&mut self, gathered: Gathered) -> Result<(), SealerError> {
-        let now = Timestamp::now();
-        let last = *self.sealed.borrow();
-        if gathered.is_empty() && now <= last.at {
+        let (now, last, next) = (Timestamp::now(), self.sealed.borrow().at, self.workers.next_tick());
+        if gathered.says_nothing()
+            && !self.pace.is_wanted(next)
+            && (now <= last || !gathered.waiting.is_empty())
+        {
+            // Who sends nothing and waits asks how far it is: everything that came before is sealed.
+            let epoch = self.sealed.borrow().epoch;
+            for sender in gathered.waiting {
+                let _ = sender.send(epoch);
+            }
             return Ok(());
         }
+        let at = now.max(last);
+        if let Pace::Leads(leader) = &self.pace {
+            leader.close(next, at);
+        }
+        self.close(gathered, at).await
+    }
+
+    /// Makes an epoch of it, with this clock.
+    async fn close(&mut self, gathered: Gathered, at: Timestamp) -> Result<(), SealerError> {
+        let last = *self.sealed.borrow();
         let advances = gathered.advances.into_iter().map(|(partition, to)| {
             let from = self.positions.insert(partition.clone(), to.clone());
             Advance { partition, from, to }
         });
         let commit = EpochCommit {
             epoch: last.epoch.next(),
-            at: now.max(last.at),
+            at,
             execution: self.execution,
             advances: advances.collect(),
             events: gathered.events.len() as u64,
@@ -217,7 +357,7 @@ impl Sealer {
         loop {
             let appended = tokio::task::block_in_place(|| {
                 let started = std::time::Instant::now();
-                let appended = self.journal.lock().append(commit, chunks);
+                let appended = self.log.append(commit, chunks);
                 metrics::histogram!("springline_journal_append_duration_seconds")
                     .record(started.elapsed().as_secs_f64());
                 appended

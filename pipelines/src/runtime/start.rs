@@ -1,254 +1,188 @@
-//! From the data folder to live views, and back.
+//! From what was opened to live views, and back to disk.
 
 use super::{
-    DataDir, DataDirError, ProcessControl, acquaint,
-    boot::Boot,
+    Opened, ProcessControl, RuntimeError, acquaint,
+    boot::{self, Boot, Past},
+    cluster::{ClusterError, Follower, Formed, Hub, Leader, Lost},
     collect::Report,
-    committer,
-    control::Desks,
-    host::{self, Prepared, Shared, chain},
-    intake::Intake,
-    journal::{Journal, JournalError},
+    committer::{self, CommitterError, Together},
+    feeds::{Feeding, FeedsError},
+    host::{self, Shared, chain},
+    kafka::{self, Following},
     keeper::Keeper,
-    labeler::{Labeler, LabelerError},
     lookup::StoreKnown,
-    recompute::RecomputeError,
-    recovery::{Decision, Found, Refusal, decide},
-    sealer::{Sealed, Sealer, SealerError},
+    sealer::{Pace, Sealed, Sealer, SealerError},
     steward::Steward,
     teller::Teller,
-    workers::{Workers, WorkersFailed},
+    workers::Workers,
 };
-use crate::{
-    agents::{AgentError, Agents, Runner},
-    config::{Config, Embedding},
-    embedding::{EmbeddingError, Stage},
-};
-use metrics_exporter_prometheus::PrometheusHandle;
-use parking_lot::Mutex;
-use springline_model::{Epoch, Table, Uri};
+use crate::agents::Runner;
+use springline_model::View;
 use springline_queries::control::Phase;
-use springline_sinks::{
-    parquet::{ParquetError, Snapshot},
-    views::{ReadError, Reader, Views, ViewsError},
-};
+use springline_sinks::views::Views;
 use springline_sources::{
-    Outbox, ProgressBars, SourceError,
+    Known, Outbox, SourceError,
     atproto::{
         identity::{IdentityConfig, Resolver},
         who::Identities,
     },
-    feedback::Projects,
 };
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Why the process can't start or had to end.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// The data folder can't be had.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The journal.
-    #[error("the journal can't be used")]
-    Journal(#[from] JournalError),
-    /// The store.
-    #[error("the store can't be used")]
-    Store(#[from] ViewsError),
-    /// The store does not decode.
-    #[error("the store can't be read")]
-    Read(#[from] ReadError),
-    /// A snapshot.
-    #[error("the snapshot can't be used")]
-    Snapshot(#[from] ParquetError),
-    /// What is on disk does not fit together.
-    #[error(transparent)]
-    Recovery(#[from] Refusal),
-    /// The labeler's settings make no sense.
-    #[error(transparent)]
-    Labeler(#[from] LabelerError),
-    /// The model of texts.
-    #[error("the texts' model can't be used")]
-    Embedding(#[from] EmbeddingError),
-    /// An agent's settings make no sense.
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-    /// A source's settings make no sense.
-    #[error("a source can't be used")]
-    Source(#[from] SourceError),
-    /// The dataflow.
-    #[error(transparent)]
-    Workers(#[from] WorkersFailed),
-    /// A view could not be corrected.
-    #[error("a view could not be computed anew")]
-    Recompute(#[from] RecomputeError),
-    /// Sealing ended.
-    #[error("no more epochs can be sealed")]
-    Sealer(#[from] SealerError),
-    /// A thread panicked.
-    #[error("{0} has failed")]
-    Panicked(&'static str),
-}
-
-/// Everything on disk opened and found to fit together; nothing runs yet, but queries can be served.
-pub struct Opened {
-    config: Config,
-    data: DataDir,
-    views: Views,
-    journal: Journal,
-    replay_from: Epoch,
-    prepared: Vec<Prepared>,
-    progress: ProgressBars,
-    control: Arc<ProcessControl>,
-    sealed: watch::Sender<Sealed>,
-    asked: tokio::sync::mpsc::Receiver<Uri>,
-    embedding: Option<Stage>,
-    projects: Arc<Projects>,
-    agents: Agents,
-}
-
 impl Opened {
-    /// Opens what the data folder holds, cuts the journal's torn tail, and fills the store from the snapshot if that
-    /// is what recovery asks for.
-    ///
-    /// # Errors
-    /// Something is damaged, in use, or does not fit together; a source's settings make no sense.
-    pub fn open(
-        config: Config,
-        data: DataDir,
-        progress: ProgressBars,
-        metrics: Option<PrometheusHandle>,
-    ) -> Result<Self, RuntimeError> {
-        let embedding = Stage::open(&config.embedding)?;
-        let (handles, prepared) = host::prepare(&config.sources)?;
-        let journal = Journal::open(&data.journal(), config.journal.options())?;
-        if journal.cut_bytes() > 0 {
-            tracing::warn!(
-                bytes = journal.cut_bytes(),
-                "cut an epoch that was never finished from the journal's end"
-            );
-        }
-        let snapshot = Snapshot::newest(&data.snapshots())?;
-        let views = open_store(&config, &data, &journal, snapshot.as_ref())?;
-        let found = Found {
-            applied: views.applied(),
-            first: journal.first(),
-            last: journal.last(),
-            snapshot: snapshot.as_ref().map(|snapshot| snapshot.manifest.epoch),
-        };
-        let decision = decide(found)?;
-        tracing::info!(?found, ?decision, "recovery");
-        let replay_from = match (decision, snapshot) {
-            (Decision::Restore { replay_from, .. }, Some(snapshot)) => {
-                restore(&views, &snapshot)?;
-                replay_from
-            }
-            (Decision::Restore { replay_from, .. } | Decision::Resume { replay_from }, _) => replay_from,
-        };
-        views.switch_off(&config.views.off)?;
-        let at = journal.last_commit().map_or_else(|| views.reader().clock(), |commit| commit.at);
-        let (sealed, sealed_now) = watch::channel(Sealed { epoch: journal.last(), at });
-        let labeler = Labeler::open(&config.labeler)?;
-        let projects = Arc::new(Projects::new(&config.feedback)?);
-        let agents = Agents::open(&config.agents)?;
-        let (meet, asked) = acquaint::queue();
-        let reader = views.reader();
-        let intake = Intake::new(projects.clone(), reader.clone());
-        let by_meaning = config.clusters.embedding == Embedding::Semantic;
-        let asked_about = embedding.clone().filter(|_| by_meaning);
-        let desks = Desks { metrics, labeler, intake, agents: agents.clone(), meet, embedding: asked_about };
-        let control = ProcessControl::new(reader, handles, sealed_now, desks);
-        Ok(Self {
-            config,
-            data,
-            views,
-            journal,
-            replay_from,
-            prepared,
-            progress,
-            control,
-            sealed,
-            asked,
-            embedding,
-            projects,
-            agents,
-        })
-    }
-
-    /// What queries read. Stored views are served while they catch up.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        self.views.reader()
-    }
-
-    /// What the server asks.
-    #[must_use]
-    pub fn control(&self) -> Arc<ProcessControl> {
-        self.control.clone()
-    }
-
-    /// The stored views themselves.
-    #[must_use]
-    pub const fn views(&self) -> &Views {
-        &self.views
-    }
-
     /// Brings the views up to date and follows the sources until `stop`; then drains: what the sources have sent is
     /// sealed, applied and synced.
     ///
     /// # Errors
     /// Something broke that can't be waited out. What was acknowledged is in the journal.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), RuntimeError> {
-        let Self {
-            config,
-            data,
-            views,
-            journal,
-            replay_from,
-            prepared,
-            progress,
-            control,
-            sealed,
-            asked,
-            embedding,
-            projects,
-            agents,
-        } = self;
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), RuntimeError> {
+        let mut feeding = None;
+        let ended = match self.mesh.take() {
+            None => self.live(None, &mut feeding, &stop).await,
+            Some(mesh) => loop {
+                self.control.await_peers();
+                let formed = match mesh.form(&stop).await {
+                    Ok(Some(formed)) => formed,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error.into()),
+                };
+                let lost = formed.hub.lost().clone();
+                let last = Sealed { epoch: self.views.applied(), at: self.views.reader().clock() };
+                self.sealed.send_replace(last);
+                let together = Together { redo: mesh.redo.clone(), hub: formed.hub.clone() };
+                match self.live(Some((formed, together)), &mut feeding, &stop).await {
+                    Err(RuntimeError::Cluster(ClusterError::Lost(_))) if stop.is_cancelled() => break Ok(()),
+                    Err(RuntimeError::Cluster(ClusterError::Lost(_))) => {
+                        metrics::counter!("springline_cluster_lost_total").increment(1);
+                        tracing::warn!(
+                            reason = lost.reason(),
+                            "the dataflow has ended: waiting for all processes"
+                        );
+                    }
+                    ended => break ended,
+                }
+            },
+        };
+        if let Some(feeding) = feeding {
+            feeding.end().await;
+        }
+        ended?;
+        let views = self.views;
+        tokio::task::spawn_blocking(move || views.sync())
+            .await
+            .map_err(|_| RuntimeError::Panicked("the end"))??;
+        Ok(())
+    }
+
+    /// Brings the views up to date and follows the sources, until `stop` or until one of several processes is lost.
+    async fn live(
+        &mut self,
+        formed: Option<(Formed, Together)>,
+        feeding: &mut Option<Feeding>,
+        stop: &CancellationToken,
+    ) -> Result<(), RuntimeError> {
+        let Self { config, data, views, control, sealed, .. } = self;
+        let (config, views, control, sealed) =
+            (config.clone(), views.clone(), control.clone(), sealed.clone());
+        let (embedding, feeds, only_ingests) =
+            (self.embedding.clone(), self.feeds.clone(), self.only_ingests);
         let (reports, inbox) = mpsc::channel();
         let (applied_out, applied) = watch::channel(0u64);
-        let committer = spawn_committer(views.clone(), inbox, applied_out);
+        let mut peers = None;
+        let (pace, net, together) = match formed {
+            None => (Pace::Alone, None, None),
+            Some((Formed { hub, net, ticks, hydration }, together)) => {
+                hub.attach(reports.clone());
+                let cut = net.cut();
+                peers = Some(Peers { hub: hub.clone(), workers_gone: cut.over() });
+                let lost = hub.lost().clone();
+                tokio::spawn(async move {
+                    lost.token().cancelled().await;
+                    cut.cut();
+                });
+                let pace = if config.cluster.process == 0 {
+                    Pace::Leads(Leader::new(hub))
+                } else {
+                    Pace::Follows(Follower::new(hub, ticks))
+                };
+                (pace, Some(boot::Together { net, hydration }), Some(together))
+            }
+        };
+        let lost = peers.as_ref().map_or_else(Lost::default, |peers| peers.hub.lost().clone());
+        let redo = together.as_ref().map(|together| together.redo.clone());
+        let anew = boot::stale(&views, &config)?;
+        let committer = spawn_committer(views.clone(), inbox, applied_out, together, anew.clone());
 
+        let past = self.past.take().unwrap_or(Past::Elsewhere);
         let booted = {
             let (views, reports, applied) = (views.clone(), reports.clone(), applied.clone());
-            let (control, config, stop) = (control.clone(), config.clone(), stop.clone());
+            let (control, config, stop, lost) = (control.clone(), config.clone(), stop.clone(), lost.clone());
             tokio::task::spawn_blocking(move || {
-                let boot = Boot { views, reports, applied, control, config, stop };
-                boot.run(journal, replay_from)
+                let boot = Boot { views, reports, applied, control, config, stop, anew, together: net, lost };
+                boot.run(past)
             })
         };
-        let (workers, journal) = booted.await.map_err(|_| RuntimeError::Panicked("the start"))??;
+        let booted = booted.await.map_err(|_| RuntimeError::Panicked("the start"))?;
+        let (workers, log) = match booted {
+            Ok(booted) => booted,
+            Err(error) => {
+                drop(reports);
+                return match peers {
+                    Some(peers) => peers.part(committer, Err(error)).await,
+                    None => Err(error),
+                };
+            }
+        };
         if stop.is_cancelled() {
             // The start may have been left half-way: nothing may be sealed behind a gap.
             drop(reports);
-            return end(workers, committer, views).await;
+            let Some(peers) = peers else { return end(workers, committer).await };
+            drop(workers);
+            return peers.part(committer, Ok(())).await;
         }
-        let journal = Arc::new(Mutex::new(journal));
-
         let execution = execution();
         let (out, mut inbox) = Outbox::channel(config.runtime.queued_batches.max(1));
         if let Some(stage) = embedding {
             let (enriched, next) = tokio::sync::mpsc::channel(config.runtime.queued_batches.max(1));
             tokio::spawn(stage.run(std::mem::replace(&mut inbox, next), enriched));
         }
+        // The sources stop when asked to, or when nobody takes what they send.
+        let sources_stop = stop.child_token();
+        let hub = peers.as_ref().map(|peers| peers.hub.clone());
+        let (synced, synced_now) = watch::channel(views.positions());
+        let (known, is_known) = oneshot::channel::<Arc<dyn Known>>();
+        let following = match self.health.as_mut().map(kafka::Health::lend) {
+            None => {
+                let _ = known.send(Arc::new(StoreKnown(views.clone())));
+                None
+            }
+            Some(health) => {
+                let (to_sealer, next) = tokio::sync::mpsc::channel(config.runtime.queued_batches.max(1));
+                let following = Following {
+                    settings: kafka::Settings::new(&config),
+                    health,
+                    views: views.clone(),
+                    execution,
+                    inbox: std::mem::replace(&mut inbox, next),
+                    out: to_sealer,
+                    synced: synced_now,
+                    stop: sources_stop.clone(),
+                    hub: hub.clone(),
+                    lost: lost.clone(),
+                };
+                Some(tokio::spawn(following.run(known)))
+            }
+        };
         let sealer = Sealer {
             inbox,
-            journal: journal.clone(),
+            log: log.clone(),
             workers,
             reports: reports.clone(),
             applied,
@@ -256,36 +190,66 @@ impl Opened {
             execution,
             bounds: config.runtime.bounds(),
             sealed: sealed.clone(),
+            pace,
         };
-        let mut sealing = tokio::spawn(sealer.run());
+        let mut sealing = tokio::spawn({
+            let lost = lost.clone();
+            async move {
+                tokio::select! {
+                    () = lost.token().cancelled() => Err(SealerError::Lost),
+                    sealed = sealer.run() => sealed,
+                }
+            }
+        });
 
-        control.open(out.clone());
         control.enter(Phase::Indexing);
-        // The sources stop when asked to, or when nobody takes what they send.
-        let sources_stop = stop.child_token();
         let identities = identities(&config.identity)?;
-        let acquainting =
-            tokio::spawn(acquaint::run(asked, identities.clone(), out.clone(), sources_stop.clone()));
+        let acquainting = self.asked.take().map(|asked| {
+            tokio::spawn(acquaint::run(asked, identities.clone(), out.clone(), sources_stop.clone()))
+        });
         let shared = Shared {
             out: out.clone(),
-            known: Arc::new(StoreKnown(views.clone())),
             identities,
-            projects,
+            projects: self.projects.clone(),
             stop: sources_stop.clone(),
-            progress,
+            progress: self.progress.clone(),
             data_dir: data.path().to_path_buf(),
         };
-        let mut sources = host::start(prepared, &shared);
-        drop(shared);
+        if feeding.is_none() {
+            *feeding = Some(feeds.start().map_err(FeedsError::Threads)?);
+        }
+        // With a log the sources go on where it says that they were, once the ledger has what is in it.
+        let prepared = std::mem::take(&mut self.prepared);
+        let reading = tokio::spawn({
+            let control = control.clone();
+            async move {
+                let known = tokio::select! {
+                    () = shared.stop.cancelled() => return,
+                    known = is_known => known,
+                };
+                let Ok(known) = known else { return };
+                control.open(shared.out.clone());
+                let mut sources = host::start(prepared, &shared, &known);
+                drop((shared, known));
+                while sources.join_next().await.is_some() {}
+            }
+        });
         // Jobs are given back after the process is told to stop; but not to a sealer that has failed.
-        let nobody_hears = CancellationToken::new();
+        let nobody_hears = lost.token().child_token();
         let runners = Teller::new("runner", out.clone(), views.reader(), nobody_hears.clone());
-        let runner =
-            Runner::new(execution, agents, runners, views.reader(), &data.agents(), sources_stop.clone());
+        let runner = Runner::new(
+            execution,
+            self.agents.clone(),
+            runners,
+            views.reader(),
+            &data.agents(),
+            sources_stop.clone(),
+        );
         // What an earlier process left behind is put in order before leases run out by themselves.
         let (began, has_begun) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             match runner {
+                _ if only_ingests => {}
                 Ok(mut runner) => {
                     runner.begin().await;
                     drop(began);
@@ -302,15 +266,21 @@ impl Opened {
         };
         let stewarding = tokio::spawn(async move {
             let _ = has_begun.await;
-            steward.run().await;
+            if !only_ingests {
+                steward.run().await;
+            }
         });
         let keeper = Keeper {
             views: views.clone(),
-            journal,
+            log,
+            synced,
             reports: reports.clone(),
             sealed: sealed.subscribe(),
+            feeds: self.feeds.clone(),
+            hold_bytes: config.changes.hold_bytes,
             snapshots: data.snapshots(),
             config: config.journal.clone(),
+            redo,
             stop: sources_stop.clone(),
         };
         let keeping = tokio::spawn(keeper.run());
@@ -321,86 +291,90 @@ impl Opened {
             () = stop.cancelled() => None,
             ended = &mut sealing => Some(ended),
         };
-        control.enter(Phase::Stopping);
+        control.enter(if lost.token().is_cancelled() { Phase::Forming } else { Phase::Stopping });
         sources_stop.cancel();
         control.close();
-        while sources.join_next().await.is_some() {}
+        let _ = reading.await;
         if early.is_some() {
             nobody_hears.cancel();
         }
         let _ = running.await;
         let _ = keeping.await;
         let _ = stewarding.await;
-        let _ = acquainting.await;
+        if let Some(acquainting) = acquainting {
+            self.asked = acquainting.await.ok();
+        }
         let _ = watching.await;
         let sealed = match early {
             Some(ended) => ended,
             None => sealing.await,
         };
-        match sealed.map_err(|_| RuntimeError::Panicked("the sealer"))? {
-            Ok(workers) => end(workers, committer, views).await,
+        let followed = match following {
+            Some(following) => following.await.map_err(|_| RuntimeError::Panicked("the log"))?,
+            None => Ok(()),
+        };
+        let sealed = sealed.map_err(|_| RuntimeError::Panicked("the sealer"))?;
+        if let Some(peers) = peers {
+            // What is not applied yet is read again.
+            let sealed = sealed.map(drop).map_err(RuntimeError::from);
+            return peers.part(committer, sealed.and(followed.map_err(RuntimeError::from))).await;
+        }
+        match sealed {
+            Ok(workers) => match end(workers, committer).await {
+                Ok(()) => followed.map_err(RuntimeError::from),
+                failed => failed,
+            },
             Err(error) => {
                 // The committer's reason comes first: if it has failed, the sealer only saw that nobody applies.
-                tokio::task::block_in_place(|| join(committer))?;
-                Err(error.into())
+                tokio::task::block_in_place(|| join(committer)).and(Err(error.into()))
             }
         }
     }
 }
 
-/// Lets workers and committer finish what they have, and makes it durable.
+/// The other processes, while the dataflow runs.
+struct Peers {
+    hub: Hub,
+    workers_gone: CancellationToken,
+}
+
+impl Peers {
+    /// Leaves them: nothing is fed any more, and what every one has on disk is applied. A process that was lost is why,
+    /// whatever else it has led to.
+    async fn part(
+        self,
+        committer: JoinHandle<Result<(), CommitterError>>,
+        ended: Result<(), RuntimeError>,
+    ) -> Result<(), RuntimeError> {
+        let was_lost = self.hub.lost().token().is_cancelled();
+        self.hub.close("this process ends");
+        self.workers_gone.cancelled().await;
+        tokio::task::block_in_place(|| join(committer))?;
+        if was_lost { Err(ClusterError::Lost(self.hub.lost().reason()).into()) } else { ended }
+    }
+}
+
+/// Lets workers and committer finish what they have.
 async fn end(
     workers: Workers,
-    committer: JoinHandle<Result<(), ViewsError>>,
-    views: Views,
+    committer: JoinHandle<Result<(), CommitterError>>,
 ) -> Result<(), RuntimeError> {
     let ended = tokio::task::spawn_blocking(move || {
         workers.finish()?;
-        join(committer)?;
-        views.sync()?;
-        Ok(())
+        join(committer)
     });
     ended.await.map_err(|_| RuntimeError::Panicked("the end"))?
-}
-
-/// Opens the store. One that is broken is put aside if everything in it can be rebuilt.
-fn open_store(
-    config: &Config,
-    data: &DataDir,
-    journal: &Journal,
-    snapshot: Option<&Snapshot>,
-) -> Result<Views, RuntimeError> {
-    let error = match Views::open(&config.store, &data.store()) {
-        Ok(views) => return Ok(views),
-        Err(error) => error,
-    };
-    let rebuildable = journal.first() == Epoch(1) || snapshot.is_some();
-    if !error.is_corrupt() || !rebuildable {
-        return Err(error.into());
-    }
-    let aside = data.path().join(format!("store.broken-{}", springline_model::Timestamp::now().as_secs()));
-    tracing::error!(error = %chain(&error), aside = %aside.display(), "the store is broken: put aside, and rebuilt from the journal");
-    std::fs::rename(data.store(), &aside).map_err(|error| DataDirError::Io(aside, error))?;
-    Ok(Views::open(&config.store, &data.store())?)
-}
-
-/// Fills an emptied store with a snapshot's ledger; the views are computed from it.
-fn restore(views: &Views, snapshot: &Snapshot) -> Result<(), RuntimeError> {
-    let mut tables: BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>> = BTreeMap::new();
-    snapshot.read(|table, key, value| tables.entry(table).or_default().push((key, value)))?;
-    let manifest = &snapshot.manifest;
-    views.restore(manifest.epoch, manifest.at, manifest.positions.iter().cloned().collect(), tables)?;
-    tracing::info!(epoch = manifest.epoch.0, rows = manifest.rows, "store filled from the snapshot");
-    Ok(())
 }
 
 fn spawn_committer(
     views: Views,
     inbox: mpsc::Receiver<Report>,
     applied: watch::Sender<u64>,
-) -> JoinHandle<Result<(), ViewsError>> {
+    together: Option<Together>,
+    anew: BTreeSet<View>,
+) -> JoinHandle<Result<(), CommitterError>> {
     std::thread::spawn(move || {
-        let ended = committer::run(&views, &inbox, &applied);
+        let ended = committer::run(&views, &inbox, &applied, together.as_ref(), anew);
         if let Err(error) = &ended {
             tracing::error!(error = %chain(error), "the store refused an epoch");
         }
@@ -408,8 +382,8 @@ fn spawn_committer(
     })
 }
 
-fn join(committer: JoinHandle<Result<(), ViewsError>>) -> Result<(), RuntimeError> {
-    Ok(committer.join().unwrap_or(Err(ViewsError::Stopped))?)
+fn join(committer: JoinHandle<Result<(), CommitterError>>) -> Result<(), RuntimeError> {
+    Ok(committer.join().unwrap_or(Err(CommitterError::Panicked))?)
 }
 
 /// Who looks accounts up.
@@ -427,11 +401,14 @@ fn execution() -> u64 {
 }
 
 async fn watch_until_live(control: Arc<ProcessControl>, stop: CancellationToken) {
-    while !control.caught_up() {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+    let is_live = async {
+        while !control.caught_up() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        control.until_shown().await;
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = is_live => control.enter(Phase::Live),
     }
-    control.enter(Phase::Live);
 }

@@ -8,10 +8,11 @@ use crate::{
     answer::Reading,
     problem::Problem,
     v1::{
-        feedback::{find, named, totals},
+        feedback::{find, named},
         ingest::Source,
         list,
         shape::Time,
+        stats::totals,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

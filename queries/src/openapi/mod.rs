@@ -185,7 +185,7 @@ fn security(operation: &Operation) -> Value {
     match Access::needed(&operation.method, operation.path) {
         Access::Open => json!([{}]),
         Access::Read => json!([{}, { "token": [] }]),
-        Access::Write | Access::Report => json!([{ "token": [] }]),
+        Access::Write | Access::Report | Access::Peer => json!([{ "token": [] }]),
     }
 }
 
@@ -200,7 +200,9 @@ fn problems(operation: &Operation) -> BTreeMap<StatusCode, Vec<Kind>> {
     }
     match Access::needed(&operation.method, operation.path) {
         Access::Open => {}
-        Access::Read | Access::Write | Access::Report => kinds.extend([Kind::Unauthorized, Kind::Forbidden]),
+        Access::Read | Access::Write | Access::Report | Access::Peer => {
+            kinds.extend([Kind::Unauthorized, Kind::Forbidden]);
+        }
     }
     kinds.extend([Kind::Timeout, Kind::Internal]);
     let mut problems: BTreeMap<StatusCode, Vec<Kind>> = BTreeMap::new();

@@ -254,7 +254,7 @@ impl Filter {
         let found = self.newest(reading.snapshot, target, after.as_deref(), limit.get())?;
         let next = found.next.map(|place| Listing::Backlinks.cursor(&scope, &place));
         let items = found.rows.into_iter().map(Backlink::from).collect();
-        Ok(Page { epoch: reading.snapshot.epoch().0, items, next })
+        Ok(Page::of(reading, items, next))
     }
 
     /// The newest links to a target, behind a place if one is given. Looks at a bounded number of rows: when a

@@ -1,44 +1,43 @@
 //! Who says the same: clusters of a space, what is in them, and what is like a text.
 //!
 //! ```text
-//!  name ─► item ─► its text ─► root of the cluster      an old name leads to where its item is now
+//!  name ─► item ─► its text ─► root of the cluster ─► its theme      an old name leads to where its item is now
 //! ```
 //!
 //! A cluster goes by the name of its oldest member. So a name never dangles while that item is there: asked for by
 //! another member's name, a cluster answers under its own and says so (`redirected_from`).
 
+mod hand;
 pub mod items;
+mod lookup;
+pub mod orders;
 pub mod similar;
 mod snapshot;
 pub(crate) mod standing;
 
+use lookup::theme_of;
+pub(crate) use lookup::{Named, named, row};
 pub use snapshot::{ClusterSnapshot, SnapshotMember, snapshot};
 
 pub(super) use standing::standing;
 
-use super::{
-    jobs::JobView,
-    list::{self, List},
-    names,
-    shape::Time,
-};
+use super::{jobs::JobView, list::List, shape::Time};
 use crate::{
     answer::Reading,
     page::{Limit, Listing, Page},
     problem::{Kind, Problem},
-    routes::Routes,
+    routes::{Operation, Routes},
 };
-use axum::http::Method;
-use items::{Item, ItemsParams};
+use axum::http::{Method, StatusCode};
+use items::Item;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Space, TextId, Uri, UriId,
+    Uri,
     job::FixState,
     key::KeyWriter,
-    rows::{ClusterLevel, ClusterNameRow, ClusterOrder, ClusterRankRow, ClusterRow, ClusterTextRow},
+    rows::{ClusterLevel, ClusterOrder, ClusterRankRow, ClusterRow},
 };
-use springline_sinks::{Scan, Snapshot};
 use standing::Standing;
 
 /// The most jobs that are shown with a cluster.
@@ -49,8 +48,49 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.tag("Clusters");
     routes.view("/v1/clusters", clusters);
     routes.view("/v1/clusters/{id}", cluster).may(Kind::NotFound);
-    routes.view::<ItemsParams, Page<Item>>("/v1/clusters/{id}/items", items::items).may(Kind::NotFound);
+    let operation = routes.view::<ClusterParams, Page<Item>>("/v1/clusters/{id}/items", items::items);
+    operation.says("The items of a cluster").may(Kind::NotFound);
     routes.command(Method::POST, "/v1/similar", similar::similar);
+    by_hand(routes);
+}
+
+/// Adds what changes clusters, and tells how they were changed.
+fn by_hand(routes: &mut Routes) {
+    type Lists = Page<orders::ClusterOrderView>;
+    routes.view::<_, Lists>("/v1/clusters/{id}/orders", orders::of_cluster).may(Kind::NotFound);
+    routes.view::<_, Lists>("/v1/orders", orders::orders);
+    let may_wait = |operation: &mut Operation| {
+        operation.may(Kind::Unavailable).may(Kind::NotFound);
+        operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
+    };
+    let on = |operation: &mut Operation, summary: &str| may_wait(operation.says(summary));
+    on(
+        routes
+            .command(Method::POST, "/v1/clusters/{id}/pin", hand::pin)
+            .may(Kind::Mismatch)
+            .may(Kind::Conflict),
+        "Keeps items in their cluster, with its oldest members, wherever the algorithm would put them",
+    );
+    on(
+        routes
+            .command(Method::POST, "/v1/clusters/{id}/move", hand::move_)
+            .may(Kind::Mismatch)
+            .may(Kind::Conflict),
+        "Moves items from their cluster into another one of the space",
+    );
+    on(
+        routes.command(Method::POST, "/v1/clusters/{id}/split", hand::split).may(Kind::Mismatch),
+        "Makes a cluster of their own of items of a cluster",
+    );
+    on(
+        routes
+            .command(Method::POST, "/v1/clusters/{id}/merge", hand::merge)
+            .may(Kind::Mismatch)
+            .may(Kind::Conflict),
+        "Makes one of two clusters of a space, and of whatever becomes part of them",
+    );
+    may_wait(routes.command(Method::DELETE, "/v1/clusters/{id}/orders", orders::undo_cluster));
+    may_wait(routes.command(Method::DELETE, "/v1/orders/{*order}", orders::undo));
 }
 
 /// The clusters of a space.
@@ -59,54 +99,56 @@ pub(crate) fn routes(routes: &mut Routes) {
 /// greatest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ClustersParams {
+pub(crate) struct ClustersParams {
     /// Where: a feedback project, or a space of the configuration. `project` means the same.
     #[serde(alias = "project")]
-    space: String,
-    /// Clusters, or near-duplicates alone.
+    pub(crate) space: String,
+    /// Clusters, near-duplicates alone, or themes.
     #[serde(default)]
-    level: Level,
+    pub(crate) level: Level,
     /// In which order.
     #[serde(default)]
-    sort: Sort,
+    pub(crate) sort: Sort,
     /// Only those with so many items.
     #[serde(default)]
-    min_items: u64,
+    pub(crate) min_items: u64,
     /// Only those with items of this source (of the eight most common ones of each).
-    source: Option<String>,
-    /// Only those that stand so: of clusters, not of near-duplicates.
-    status: Option<Status>,
+    pub(crate) source: Option<String>,
+    /// Only those that stand so: of clusters alone.
+    pub(crate) status: Option<Status>,
+    /// Only the clusters of this theme, by its name or that of any item in it.
+    pub(crate) theme: Option<String>,
     /// The most items.
     #[serde(default)]
-    limit: Limit,
+    pub(crate) limit: Limit,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// A cluster, and its items.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ClusterParams {
+pub(crate) struct ClusterParams {
     /// The cluster's name, or that of any of its members.
-    id: String,
+    pub(crate) id: String,
     /// Where, if the item is in several spaces.
     #[serde(alias = "project")]
-    space: Option<String>,
-    /// The cluster, or those near-duplicates alone.
+    pub(crate) space: Option<String>,
+    /// The cluster, those near-duplicates alone, or the theme that the cluster belongs to.
     #[serde(default)]
-    level: Level,
+    pub(crate) level: Level,
     /// The most items on the page.
     #[serde(default)]
-    limit: Limit,
+    pub(crate) limit: Limit,
     /// The `next` of the page before.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// How a cluster stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-enum Status {
+pub(crate) enum Status {
     New,
     Fixing,
     PrOpened,
@@ -136,6 +178,8 @@ pub enum Level {
     Cluster,
     /// They say the same in nearly the same words.
     Duplicates,
+    /// Clusters about the same sort of thing.
+    Theme,
 }
 
 impl From<Level> for ClusterLevel {
@@ -143,6 +187,7 @@ impl From<Level> for ClusterLevel {
         match level {
             Level::Cluster => Self::Cluster,
             Level::Duplicates => Self::Duplicates,
+            Level::Theme => Self::Theme,
         }
     }
 }
@@ -151,7 +196,7 @@ impl From<Level> for ClusterLevel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-enum Sort {
+pub(crate) enum Sort {
     /// The most items first.
     #[default]
     Size,
@@ -178,12 +223,14 @@ pub struct Cluster {
     pub id: String,
     /// Where it is.
     pub space: String,
-    /// A cluster, or near-duplicates.
+    /// A cluster, near-duplicates or a theme.
     pub level: String,
     /// How many items.
     pub items: u64,
     /// How many distinct texts.
     pub texts: u64,
+    /// How many items are in it because somebody said so: they were pinned, moved or split off.
+    pub by_hand: u64,
     /// The title of the item that stands for it, at most 80 bytes.
     pub title: String,
     /// The beginning of that item's text, at most 300 bytes.
@@ -241,6 +288,7 @@ impl Cluster {
             level: row.level.name().to_owned(),
             items: facts.items,
             texts: facts.texts,
+            by_hand: facts.by_hand,
             title: facts.title,
             summary: facts.summary,
             keywords: facts.keywords,
@@ -262,21 +310,43 @@ pub struct ClusterPage {
     /// The name that was asked for, if it is not the cluster's own (any more).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirected_from: Option<String>,
-    /// Jobs about it, whatever it was called when they were ordered: the newest first, at most 20.
+    /// Of a cluster, the theme that it belongs to, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theme: Option<Theme>,
+    /// Jobs about it, whatever it was called when they were ordered: the newest first, at most 20. Of themes none.
     pub jobs: Vec<JobView>,
-    /// Its items: near-duplicates beside each other, the oldest of a text first.
+    /// Its items: those of a cluster, and near-duplicates, beside each other, the oldest of a text first.
     #[serde(flatten)]
     pub page: Page<Item>,
 }
 
-fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluster>, Problem> {
+/// What a cluster belongs to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Theme {
+    /// Its name.
+    pub id: String,
+    /// The title of the item that stands for it.
+    pub title: String,
+}
+
+pub(crate) fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluster>, Problem> {
     let (level, order) = (ClusterLevel::from(params.level), ClusterOrder::from(params.sort));
     let mut prefix = KeyWriter::new();
     prefix.text(&params.space).byte(level as u8).byte(order as u8);
     let status = params.status.map(FixState::from);
-    if status.is_some() && level == ClusterLevel::Duplicates {
-        return Err(Problem::parameter("status", "near-duplicates have none: their cluster has"));
+    if status.is_some() && level != ClusterLevel::Cluster {
+        return Err(Problem::parameter("status", "only clusters have one"));
     }
+    if params.theme.is_some() && level != ClusterLevel::Cluster {
+        return Err(Problem::parameter("theme", "only clusters belong to one"));
+    }
+    let theme = match &params.theme {
+        None => None,
+        Some(id) => {
+            let named = named(reading.snapshot, id, Some(&params.space))?;
+            Some(named.root(reading.snapshot, Level::Theme)?.ok_or_else(|| named.nothing(Level::Theme))?)
+        }
+    };
     let standing = Standing::read(reading.snapshot)?;
     let (min_items, source) = (params.min_items.to_string(), params.source.as_deref());
     let list = List {
@@ -289,6 +359,7 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
             if source.is_some() { "of" } else { "" },
             source.unwrap_or(""),
             status.map_or("", FixState::name),
+            params.theme.as_deref().unwrap_or(""),
         ],
         prefix: prefix.into_bytes(),
         limit: params.limit,
@@ -306,81 +377,33 @@ fn clusters(reading: &Reading<'_>, params: ClustersParams) -> Result<Page<Cluste
         let told = |source: &str| row.facts.sources.iter().any(|(other, _)| other == source);
         let stands = status.is_none_or(|status| standing.of(&row.space, row.root).state == status);
         let is_wanted = row.facts.items >= params.min_items && source.is_none_or(told) && stands;
-        is_wanted.then(|| Cluster::of(row, &standing))
+        let belongs = match theme {
+            Some(_) if is_wanted => theme_of(reading.snapshot, &row.space, row.root).map(|of| of == theme),
+            _ => Ok(true),
+        };
+        let belongs = belongs.unwrap_or_else(|problem| {
+            failed = Some(problem);
+            false
+        });
+        (is_wanted && belongs).then(|| Cluster::of(row, &standing))
     });
     failed.map_or(page, Err)
 }
 
-fn cluster(reading: &Reading<'_>, params: ClusterParams) -> Result<ClusterPage, Problem> {
+pub(crate) fn cluster(reading: &Reading<'_>, params: ClusterParams) -> Result<ClusterPage, Problem> {
     let named = named(reading.snapshot, &params.id, params.space.as_deref())?;
     let row = named.row(reading.snapshot, params.level)?;
     let redirected_from = (row.id.as_str() != params.id).then_some(params.id);
     let page = items::page(reading, &named, params.level, params.limit, params.cursor.as_deref())?;
     let standing = Standing::read(reading.snapshot)?;
-    let jobs = standing.jobs(reading.snapshot, &named.space, named.cluster, MAX_JOBS)?;
-    Ok(ClusterPage { cluster: Cluster::of(row, &standing), redirected_from, jobs, page })
-}
-
-/// A cluster or a duplicate set by its root.
-pub(crate) fn row(
-    snapshot: &Snapshot<'_>,
-    space: &Space,
-    level: ClusterLevel,
-    root: TextId,
-) -> Result<Option<ClusterRow>, Problem> {
-    let mut key = KeyWriter::new();
-    key.text(space.as_str()).byte(level as u8).id(UriId(root.0));
-    Ok(snapshot.get(&key.into_bytes())?)
-}
-
-/// Where the item is that a name stands for.
-pub(crate) struct Named {
-    asked: String,
-    pub(crate) space: Space,
-    pub(crate) cluster: TextId,
-    duplicates: TextId,
-}
-
-impl Named {
-    fn root(&self, level: Level) -> TextId {
-        match level {
-            Level::Cluster => self.cluster,
-            Level::Duplicates => self.duplicates,
-        }
-    }
-
-    pub(crate) fn row(&self, snapshot: &Snapshot<'_>, level: Level) -> Result<ClusterRow, Problem> {
-        let found = row(snapshot, &self.space, level.into(), self.root(level))?;
-        found.ok_or_else(|| {
-            Problem::not_found(format!("`{}` has no near-duplicates", names::shown(&self.asked)))
-        })
-    }
-}
-
-/// What a name stands for now: in the space asked for, or the first that it is in.
-pub(crate) fn named(snapshot: &Snapshot<'_>, id: &str, space: Option<&str>) -> Result<Named, Problem> {
-    let nothing = || {
-        let asked = names::shown(id);
-        Problem::not_found(format!(
-            "no item has the name `{asked}` (any more); /v1/clusters lists the clusters"
-        ))
+    let jobs = match params.level {
+        Level::Theme => Vec::new(),
+        _ => standing.jobs(reading.snapshot, &named.space, named.cluster, MAX_JOBS)?,
     };
-    let parts: Vec<&str> = [Some(id), space].into_iter().flatten().collect();
-    let scan = Scan { prefix: list::key(&parts), limit: 1, ..Scan::default() };
-    let name: ClusterNameRow = snapshot.scan(&scan)?.pop().ok_or_else(nothing)?;
-    let text = text(snapshot, &name.space, name.text)?.ok_or_else(nothing)?;
-    let ClusterTextRow { space, cluster, duplicates, .. } = text;
-    Ok(Named { asked: id.to_owned(), space, cluster, duplicates })
-}
-
-/// Where a text is.
-fn text(snapshot: &Snapshot<'_>, space: &Space, text: TextId) -> Result<Option<ClusterTextRow>, Problem> {
-    Ok(snapshot.get(&text_key(space, text))?)
-}
-
-/// The key of a text, which is what the keys of its items begin with.
-fn text_key(space: &Space, text: TextId) -> Vec<u8> {
-    let mut key = KeyWriter::new();
-    key.text(space.as_str()).id(UriId(text.0));
-    key.into_bytes()
+    let theme = match params.level {
+        Level::Cluster => named.find(reading.snapshot, Level::Theme)?,
+        _ => None,
+    };
+    let theme = theme.map(|row| Theme { id: row.id.as_str().to_owned(), title: row.facts.title });
+    Ok(ClusterPage { cluster: Cluster::of(row, &standing), redirected_from, theme, jobs, page })
 }

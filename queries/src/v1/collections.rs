@@ -137,7 +137,7 @@ fn by_records(reading: &Reading<'_>, params: &CollectionsParams) -> Result<Page<
     rows.truncate(params.limit.get());
     let next = rows.last().filter(|_| more).map(|(place, _)| Listing::Collections.cursor(&scope, place));
     let items = rows.into_iter().map(|(_, row)| row.into()).collect();
-    Ok(Page { epoch: reading.snapshot.epoch().0, items, next })
+    Ok(Page::of(reading, items, next))
 }
 
 fn collection(reading: &Reading<'_>, params: CollectionParams) -> Result<CollectionPage, Problem> {

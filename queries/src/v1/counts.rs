@@ -9,7 +9,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use springline_model::{
-    Uri,
+    Table, Uri, UriId,
     key::KeyWriter,
     rows::{AuthorKindRow, AuthorRow, BacklinkCountRow},
 };
@@ -99,20 +99,36 @@ fn counts(reading: &Reading<'_>, params: CountsParams) -> Result<CountsPage, Pro
     Ok(CountsPage { epoch: reading.snapshot.epoch().0, uri, counts })
 }
 
+/// What is counted of a record: the kind of the records that link to it, and from where. The two places of a quote: a
+/// post has one or the other.
+const COUNTED: [(&str, &str); 5] = [
+    ("app.bsky.feed.like", ".subject.uri"),
+    ("app.bsky.feed.repost", ".subject.uri"),
+    (POST, PARENT),
+    (POST, ".embed.record.uri"),
+    (POST, ".embed.record.record.uri"),
+];
+
 /// How much is done to a record.
 ///
 /// # Errors
 /// The store can't be read.
 pub fn of_record(snapshot: &Snapshot<'_>, uri: &Uri) -> Result<RecordCounts, Problem> {
-    let group = |kind: &str, path: &str| group(snapshot, uri, kind, path);
-    // The two places of a quote: a post has one or the other.
-    let quotes = group(POST, ".embed.record.uri")?.0 + group(POST, ".embed.record.record.uri")?.0;
+    snapshot.fetch(Table::BacklinkCounts, keys_of(uri));
+    let [likes, reposts, replies, quotes, others] =
+        COUNTED.map(|(kind, path)| group(snapshot, uri, kind, path));
     Ok(RecordCounts {
-        likes: group("app.bsky.feed.like", ".subject.uri")?.1,
-        reposts: group("app.bsky.feed.repost", ".subject.uri")?.1,
-        replies: group(POST, PARENT)?.0,
-        quotes,
+        likes: likes?.1,
+        reposts: reposts?.1,
+        replies: replies?.0,
+        quotes: quotes?.0 + others?.0,
     })
+}
+
+/// The keys of what [`of_record`] reads.
+fn keys_of(uri: &Uri) -> impl Iterator<Item = Vec<u8>> {
+    let target = uri.id();
+    COUNTED.into_iter().map(move |(kind, path)| group_key(target, kind, path))
 }
 
 /// How much there is of an account.
@@ -132,8 +148,10 @@ pub fn of_account(snapshot: &Snapshot<'_>, did: &Uri) -> Result<AccountCounts, P
 
 /// How many records link to a target from one place, and how many accounts.
 fn group(snapshot: &Snapshot<'_>, target: &Uri, kind: &str, path: &str) -> Result<(u64, u64), Problem> {
-    let mut key = KeyWriter::new();
-    key.id(target.id()).text(kind).text(path);
-    let row: Option<BacklinkCountRow> = snapshot.get(&key.into_bytes())?;
+    let row: Option<BacklinkCountRow> = snapshot.get(&group_key(target.id(), kind, path))?;
     Ok(row.map_or((0, 0), |row| (row.records, row.authors)))
+}
+
+fn group_key(target: UriId, kind: &str, path: &str) -> Vec<u8> {
+    KeyWriter::new().id(target).text(kind).text(path).take()
 }

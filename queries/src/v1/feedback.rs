@@ -1,4 +1,4 @@
-//! Feedback: what people say of projects, newest first, and how much of it there is.
+//! Feedback: what people say of projects, newest first.
 
 use super::{
     ingest::Source,
@@ -24,16 +24,14 @@ use springline_model::{
     FeedbackSource, FeedbackStatus, ItemName, Project, Record, Timestamp, Uri,
     feedback::KIND,
     key::KeyWriter,
-    rows::{FeedbackDayRow, FeedbackMeta, FeedbackRow, FeedbackTotalRow, ProjectFeedbackRow, RecordRow},
+    rows::{FeedbackMeta, FeedbackRow, ProjectFeedbackRow, RecordRow},
     text::display,
 };
-use springline_sinks::{Scan, Snapshot, search::query::Mode};
+use springline_sinks::{Snapshot, search::query::Mode};
 use std::collections::BTreeMap;
 
 /// The most pages of hits that are looked through for one page of items.
 const MAX_PAGES: usize = 20;
-/// The most totals, and days, that `/v1/stats` adds up.
-const MAX_TOTALS: usize = 10_000;
 
 /// Adds the routes.
 pub(crate) fn routes(routes: &mut Routes) {
@@ -43,7 +41,6 @@ pub(crate) fn routes(routes: &mut Routes) {
     let operation = routes.command(Method::DELETE, "/v1/feedback/{*item}", delete);
     operation.may(Kind::Unavailable).may(Kind::NotFound);
     operation.answers.push((StatusCode::ACCEPTED, "application/json", operation.answers[0].2.clone()));
-    routes.view("/v1/stats", stats);
 }
 
 /// What people say of projects, the newest first.
@@ -99,17 +96,6 @@ struct DeleteParams {
     /// How long to wait at most.
     #[serde(default = "WaitSecs::usual")]
     wait_secs: WaitSecs,
-}
-
-/// How much feedback there is: by project, source and status, and by day.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct StatsParams {
-    /// Only of this project.
-    project: Option<String>,
-    /// For how many of the last days there are sums: those before the newest item's. At most 366.
-    #[serde(default = "Limit::<366>::default")]
-    days: Limit<366>,
 }
 
 /// A feedback item, as lists show it.
@@ -186,23 +172,6 @@ pub struct FeedbackPage {
     pub langs: Vec<String>,
     /// Whatever else is known.
     pub attrs: BTreeMap<String, String>,
-}
-
-/// How much feedback there is.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Stats {
-    /// The epoch that the answer is complete as of.
-    epoch: u64,
-    /// Items.
-    items: u64,
-    /// By project.
-    projects: BTreeMap<String, u64>,
-    /// By source.
-    sources: BTreeMap<&'static str, u64>,
-    /// By status.
-    statuses: BTreeMap<&'static str, u64>,
-    /// By day (`2026-08-19`) on which they were said.
-    days: BTreeMap<String, u64>,
 }
 
 pub(crate) fn project(text: Option<&str>) -> Result<Option<Project>, Problem> {
@@ -302,7 +271,7 @@ fn matching(
     let mut items = Vec::new();
     for _ in 0..MAX_PAGES {
         let left = params.limit.get() - items.len();
-        let Found { hits, next } = search::found(reading, &query, scope, left, cursor.as_deref())?;
+        let Found { hits, next, .. } = search::found(reading, &query, scope, left, cursor.as_deref())?;
         for hit in &hits.hits {
             // It may be seen: it comes from a view.
             let row = reading.snapshot.record(&hit.uri)?;
@@ -314,7 +283,7 @@ fn matching(
             break;
         }
     }
-    Ok(Page { epoch: reading.snapshot.epoch().0, items, next: cursor })
+    Ok(Page::of(reading, items, cursor))
 }
 
 /// An item as people name it: its whole URI, or what stands behind `feedback://`, percent-encoded or not.
@@ -362,45 +331,6 @@ async fn delete(state: AppState, params: DeleteParams, _: Nothing) -> Result<(St
     let epoch = state.control.delete_feedback(name.clone()).await?;
     let epoch = epoch.ok_or_else(|| missing(&name))?;
     Ok(write::shown(&state, epoch, params.wait, params.wait_secs).await)
-}
-
-/// How many items there are, by project, source and status: of one project, or of all.
-pub(crate) fn totals(
-    snapshot: &Snapshot<'_>,
-    project: Option<&Project>,
-) -> Result<Vec<FeedbackTotalRow>, Problem> {
-    let prefix = project.map(|project| list::key(&[project.as_str()])).unwrap_or_default();
-    Ok(snapshot.scan(&Scan { prefix, limit: MAX_TOTALS, ..Scan::default() })?)
-}
-
-fn stats(reading: &Reading<'_>, params: StatsParams) -> Result<Stats, Problem> {
-    let project = project(params.project.as_deref())?;
-    let mut stats = Stats {
-        epoch: reading.snapshot.epoch().0,
-        items: 0,
-        projects: BTreeMap::new(),
-        sources: BTreeMap::new(),
-        statuses: BTreeMap::new(),
-        days: BTreeMap::new(),
-    };
-    for row in totals(reading.snapshot, project.as_ref())? {
-        stats.items += row.items;
-        *stats.projects.entry(row.project.to_string()).or_default() += row.items;
-        *stats.sources.entry(row.source.name()).or_default() += row.items;
-        *stats.statuses.entry(row.status.name()).or_default() += row.items;
-    }
-    for project in stats.projects.keys() {
-        // A day has at most a row for each source and status.
-        let rows = FeedbackSource::ALL.len() * FeedbackStatus::ALL.len() * params.days.get();
-        let scan = Scan { prefix: list::key(&[project]), limit: rows, ..Scan::default() };
-        for row in reading.snapshot.scan::<FeedbackDayRow>(&scan)? {
-            *stats.days.entry(row.day.date()).or_default() += row.items;
-        }
-    }
-    while stats.days.len() > params.days.get() {
-        stats.days.pop_first();
-    }
-    Ok(stats)
 }
 
 #[cfg(test)]

@@ -136,17 +136,21 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
             let (limit, cursor) = (params.limit.get(), params.cursor.as_deref());
             let found = search::found(reading, &query, &["tag", &text, &lang], limit, cursor)?;
             let items = found.hits.hits.into_iter().map(|hit| hit.uri).collect();
-            Page { epoch: reading.snapshot.epoch().0, items, next: found.next }
+            Page::of(reading, items, found.next)
         }
     };
     let mut items = Vec::with_capacity(page.items.len());
+    reading.snapshot.fetch_records(&page.items);
     for uri in &page.items {
         // It may be seen: it comes from a view.
-        let Some(RecordRow { record: listed, .. }) = reading.snapshot.record(uri)? else { continue };
+        let listed = reading.beside(reading.snapshot.record(uri))?;
+        let Some(RecordRow { record: listed, .. }) = listed else { continue };
         let record = match listed.passes_on() {
             None => Some(listed.clone()),
             // But what it passes on comes from nowhere.
-            Some(subject) => records::visible(reading.snapshot, subject)?.map(|row| row.record),
+            Some(subject) => {
+                reading.beside(records::visible(reading.snapshot, subject))?.map(|row| row.record)
+            }
         };
         let is_asked_for =
             |record: &Arc<Record>| record.kind == kind && (lang.is_empty() || record.langs.contains(&lang));
@@ -157,7 +161,7 @@ fn feed(reading: &Reading<'_>, params: FeedParams) -> Result<Page<Post>, Problem
         }
         items.push(post);
     }
-    Ok(Page { epoch: page.epoch, items, next: page.next })
+    Ok(page.with(reading, items))
 }
 
 fn listed<'a>(params: &'a FeedParams, scope: &'a [&'a str], prefix: Vec<u8>) -> List<'a> {

@@ -118,7 +118,7 @@ pub(crate) async fn report(
             })?;
             Some(lease.attempt)
         }
-        Principal::Reader => {
+        Principal::Reader | Principal::Peer => {
             return Err(Problem::new(Kind::Forbidden, "only the operator and the job's agent may report"));
         }
     };

@@ -204,11 +204,11 @@ fn jobs(reading: &Reading<'_>, params: JobsParams) -> Result<Page<JobView>, Prob
     }
     let page = list.page(reading, |row: ClusterJobRow| Some(row.outcome.job))?;
     let mut items = Vec::with_capacity(page.items.len());
-    for id in page.items {
-        let job = reading.snapshot.get::<JobRow>(&job_key(id))?.map(|JobRow(job)| *job);
+    for id in &page.items {
+        let job = reading.snapshot.get::<JobRow>(&job_key(*id))?.map(|JobRow(job)| *job);
         items.extend(job.filter(|job| is_asked_for(job)).map(|job| JobView::from(&job)));
     }
-    Ok(Page { epoch: page.epoch, items, next: page.next })
+    Ok(page.with(reading, items))
 }
 
 fn job(reading: &Reading<'_>, params: JobParams) -> Result<JobDetail, Problem> {

@@ -61,6 +61,6 @@ impl List<'_> {
             }
         };
         let next = next.map(|key| listing.cursor(scope, &key[prefix.len()..]));
-        Ok(Page { epoch: reading.snapshot.epoch().0, items, next })
+        Ok(Page::of(reading, items, next))
     }
 }

@@ -159,15 +159,12 @@ fn authority(snapshot: &Snapshot<'_>, text: &str) -> Result<Uri, Problem> {
     Ok(uri)
 }
 
-/// Microseconds of now, and above the version that is known: an order given must not lose against an older one
-/// because a clock went back.
+/// A version above the one that is known.
 async fn next_rev(state: &AppState, authority: Uri) -> Result<Rev, Problem> {
     let known = answer::on_snapshot(state, move |snapshot| {
         let mut key = KeyWriter::new();
         key.text(authority.as_str());
         Ok(snapshot.get::<AccountRow>(&key.into_bytes())?)
     });
-    let known = known.await?.map_or(0, |row| row.rev.0);
-    let now = Timestamp::now().0.max(0).cast_unsigned().saturating_mul(1000);
-    Ok(Rev(now.max(known.saturating_add(1))))
+    Ok(write::next_rev(state, known.await?.map_or(Rev(0), |row| row.rev)))
 }

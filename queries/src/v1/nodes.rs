@@ -215,7 +215,7 @@ fn node(reading: &Reading<'_>, params: NodeParams) -> Result<NodePage, Problem> 
         // Something other than a wikilink names it (an alias, a push): no row of its own.
         None => NodeRow { node: name.clone(), subnodes: 0, authors: 0, links: 0, linkers: 0 },
     };
-    let Page { epoch, items: notes, next: subnodes_next } = subnodes_page(reading, &name, limit, None)?;
+    let Page { epoch, items: notes, next: subnodes_next, .. } = subnodes_page(reading, &name, limit, None)?;
     let records = records(snapshot, notes.iter().map(|note| &note.uri))?;
     let arriving = |path| -> Result<Vec<Backlink>, Problem> {
         let Found { rows, .. } = Filter::path(path).newest(snapshot, &target, None, limit.get())?;
@@ -255,9 +255,10 @@ pub fn row(snapshot: &Snapshot<'_>, name: &NodeName) -> Result<Option<NodeRow>, 
 /// The store can't be read.
 pub fn records<'u>(
     snapshot: &Snapshot<'_>,
-    uris: impl Iterator<Item = &'u Uri>,
+    uris: impl Iterator<Item = &'u Uri> + Clone,
 ) -> Result<Vec<Arc<Record>>, Problem> {
     let mut records = Vec::new();
+    snapshot.fetch_records(uris.clone());
     for uri in uris {
         records.extend(snapshot.record(uri)?.map(|row| row.record));
     }

@@ -181,12 +181,14 @@ fn notifications(reading: &Reading<'_>, params: NotificationsParams) -> Result<N
     if params.unread && !all_new {
         page.next = None; // what follows is older still
     }
+    snapshot.fetch_records(page.items.iter().map(|item| &item.source).filter(|uri| uri.scheme() == "at"));
     for item in page.items.iter_mut().filter(|item| item.source.scheme() == "at") {
         // It may be seen: it comes from a view.
-        let record = snapshot.record(&item.source)?.map(|row| row.record);
+        let record = reading.beside(snapshot.record(&item.source))?.map(|row| row.record);
         let text = record.filter(|record| !record.text.is_empty());
         item.text = text.map(|record| readable(&record.text, MAX_TEXT_BYTES));
     }
+    page.partial |= snapshot.heard().is_partial();
     let seen = (inbox.seen.0 > i64::MIN).then_some(Time(inbox.seen));
     Ok(Notifications { seen, unread: inbox.unread(snapshot, &recipient)?, page })
 }

@@ -134,7 +134,7 @@ impl Post {
         let cid = record.attrs.get(attr::CID).cloned();
         Ok(Self {
             handle: reading.handle(&record.author)?,
-            counts: counts::of_record(snapshot, &record.uri)?,
+            counts: reading.beside(counts::of_record(snapshot, &record.uri))?,
             labels: labels(snapshot, &record.uri, cid.as_deref())?,
             answers: parent(record).cloned(),
             uri: record.uri.clone(),

@@ -129,7 +129,7 @@ fn repos(reading: &Reading<'_>, params: ReposParams) -> Result<Page<Repo>, Probl
         let row: Option<RepoRow> = reading.snapshot.get(&list::key(&[authority.as_str()]))?;
         items.extend(row.map(Repo::from));
     }
-    Ok(Page { epoch: page.epoch, items, next: page.next })
+    Ok(page.with(reading, items))
 }
 
 fn gaps(reading: &Reading<'_>, params: GapsParams) -> Result<Page<Gap>, Problem> {

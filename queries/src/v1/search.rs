@@ -15,9 +15,12 @@ use springline_model::{
     record::attr,
     text::term::Filter,
 };
-use springline_sinks::search::{
-    SearchError,
-    query::{self, Cursor, Highlighter, Query, QueryError, Snippet},
+use springline_sinks::{
+    ReadError,
+    search::{
+        SearchError,
+        query::{self, Cursor, Highlighter, Query, QueryError, Snippet},
+    },
 };
 use std::ops::Range;
 
@@ -88,7 +91,8 @@ pub struct Hits {
     pub epoch: u64,
     /// How many records match, on all pages.
     pub total: u64,
-    /// Whether `total` is all: in `substring` mode a bounded amount of text is looked through.
+    /// Whether `total` is all: in `substring` mode a bounded amount of text is looked through, and of several processes
+    /// one may not have answered.
     pub complete: bool,
     /// The hits, the best first.
     pub items: Vec<Hit>,
@@ -147,8 +151,8 @@ pub fn find(
 ) -> Result<Hits, Problem> {
     let mode = query::Mode::from(mode);
     let query = parsed(reading, mode, text)?;
-    let Found { hits, next } = found(reading, &query, &[mode.name(), text], limit.get(), cursor)?;
-    let highlighter = reading.snapshot.search()?.highlighter(&query);
+    let found = found(reading, &query, &[mode.name(), text], limit.get(), cursor)?;
+    let Found { hits, highlighter, next } = found;
     let mut items = Vec::with_capacity(hits.hits.len());
     for hit in &hits.hits {
         items.extend(show(reading, &highlighter, hit)?);
@@ -173,6 +177,8 @@ pub(crate) fn parsed(reading: &Reading<'_>, mode: query::Mode, text: &str) -> Re
 pub(crate) struct Found {
     /// A page of it.
     pub(crate) hits: query::Hits,
+    /// What finds the query's words in their texts.
+    pub(crate) highlighter: Highlighter,
     /// The cursor of the next page.
     pub(crate) next: Option<String>,
 }
@@ -188,24 +194,18 @@ pub(crate) fn found(
     let snapshot = reading.snapshot;
     let after = Listing::Search.resume(scope, cursor)?.map(|key| place(&key)).transpose();
     let after = after.map_err(|error| Problem::internal("reading a cursor of ours", &error))?;
-    let text_of = |uri: &Uri| {
-        let record = snapshot.record(uri).ok().flatten()?.record;
-        Some(match record.attrs.get(attr::ALT) {
-            None => record.text.clone(),
-            Some(alt) => format!("{}\n\n{alt}", record.text),
-        })
-    };
-    let page = query::Page { after, limit };
-    let hits = snapshot.search()?.search(query, &page, &text_of).map_err(|error| match error {
-        SearchError::Query(error) => refused(error),
-        error => Problem::internal("searching", &error),
-    })?;
+    let (hits, highlighter) =
+        snapshot.find(query, &query::Page { after, limit }).map_err(|error| match error {
+            ReadError::Search(SearchError::Query(error)) => refused(error),
+            ReadError::Search(error) => Problem::internal("searching", &error),
+            error => error.into(),
+        })?;
     let next = hits.next.as_ref().map(|cursor| {
         let mut key = KeyWriter::new();
         key.u64(cursor.rank).text(cursor.uri.as_str());
         Listing::Search.cursor(scope, &key.into_bytes())
     });
-    Ok(Found { hits, next })
+    Ok(Found { hits, highlighter, next })
 }
 
 /// A filter, as the language has it: exactly this value.

@@ -150,9 +150,8 @@ pub(crate) async fn say(
 ) -> Result<(StatusCode, Written), Problem> {
     let key = list::key(&[&name]);
     let known = answer::on_snapshot(state, move |snapshot| Ok(snapshot.get::<SubredditRow>(&key)?)).await?;
-    let known = known.map_or(0, |row| row.rev.0);
-    let now = Timestamp::now().0.max(0).cast_unsigned().saturating_mul(1000);
-    let body = EventBody::Subreddit { rev: Rev(now.max(known.saturating_add(1))), name, project };
+    let rev = write::next_rev(state, known.map_or(Rev(0), |row| row.rev));
+    let body = EventBody::Subreddit { rev, name, project };
     write::submit(state, SourceId::new("operator"), body, wait, at_most).await
 }
 

@@ -176,7 +176,7 @@ fn thread(reading: &Reading<'_>, params: ThreadParams) -> Result<Thread, Problem
         let children = children(snapshot, &uri, after.take().as_deref(), left.min(params.breadth.get()))?;
         for row in children.rows.into_iter().filter(|row| seen.insert(row.source.clone())) {
             // It may be seen: it comes from a view.
-            let Some(child) = snapshot.record(&row.source)? else { continue };
+            let Some(child) = reading.beside(snapshot.record(&row.source))? else { continue };
             let post = Post::of(reading, &child.record)?;
             waiting.push_back((row.source, Some(answers.len())));
             answers.push(Answer { depth: depth + 1, post, truncated: false, more: None });

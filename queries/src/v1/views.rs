@@ -26,6 +26,21 @@ pub struct Views {
     pub epoch: u64,
     /// Each of them.
     pub views: Vec<ViewState>,
+    /// How far each process is, if there are several: the views are those of all that answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessState>,
+}
+
+/// One of several processes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProcessState {
+    /// Its number, from 0.
+    pub process: usize,
+    /// Whether it answers.
+    pub answers: bool,
+    /// The last epoch that it has applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
 }
 
 /// A view.
@@ -60,5 +75,11 @@ fn views(reading: &Reading<'_>, _: ViewsParams) -> Result<Views, Problem> {
             sum: format!("{:032x}", status.fingerprint.sum),
         }
     });
-    Ok(Views { epoch: reading.snapshot.epoch().0, views: views.collect() })
+    let views = views.collect();
+    let processes = reading.snapshot.processes().iter().enumerate().map(|(process, status)| ProcessState {
+        process,
+        answers: status.is_some(),
+        applied: status.as_ref().map(|status| status.epoch.0),
+    });
+    Ok(Views { epoch: reading.snapshot.epoch().0, views, processes: processes.collect() })
 }

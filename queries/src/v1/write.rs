@@ -4,8 +4,11 @@ use crate::{problem::Problem, state::AppState};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::Error as _};
-use springline_model::{Epoch, Event, EventBody, SourceId, Timestamp};
-use std::time::Duration;
+use springline_model::{Epoch, Event, EventBody, Rev, SourceId, Timestamp};
+use std::{sync::atomic::Ordering, time::Duration};
+
+/// Who says what is written here.
+const OPERATOR: &str = "operator";
 
 /// What a write waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -64,6 +67,36 @@ pub(crate) async fn submit(
     let event = Event { source, observed: Timestamp::now(), body };
     let epoch = state.control.submit(vec![event]).await?;
     Ok(shown(state, epoch, wait, at_most).await)
+}
+
+/// Journals events by the operator, all in one epoch; as [`submit`]. Nothing is journalled if there are none.
+pub(crate) async fn submit_all(
+    state: &AppState,
+    bodies: Vec<EventBody>,
+    wait: Option<Wait>,
+    at_most: WaitSecs,
+) -> Result<(StatusCode, Written), Problem> {
+    if bodies.is_empty() {
+        return Ok(shown(state, state.reader.applied(), wait, at_most).await);
+    }
+    let (source, observed) = (SourceId::new(OPERATOR), Timestamp::now());
+    let event = |body| Event { source: source.clone(), observed, body };
+    let epoch = state.control.submit(bodies.into_iter().map(event).collect()).await?;
+    Ok(shown(state, epoch, wait, at_most).await)
+}
+
+/// Microseconds of now, and above the version that is known and all that were given here before: what is said later
+/// must not lose against what was said before it, because a clock went back or the views do not show that yet.
+pub(crate) fn next_rev(state: &AppState, known: Rev) -> Rev {
+    let now = Timestamp::now().0.max(0).cast_unsigned().saturating_mul(1000);
+    let above = |last: u64| now.max(known.0.saturating_add(1)).max(last.saturating_add(1));
+    let last = state.last_rev.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(above(last)));
+    Rev(above(last.unwrap_or_else(|last| last)))
+}
+
+/// When a version of [`next_rev`]'s was given: as good as now, and in the order of the versions.
+pub(crate) fn said_at(rev: Rev) -> Timestamp {
+    Timestamp((rev.0 / 1000).cast_signed())
 }
 
 /// Whether the views show an epoch, after waiting for it if that is wanted.

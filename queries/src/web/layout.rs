@@ -139,6 +139,7 @@ impl Frame {
                             a href="/top/rank" { "Top" }
                             a href="/journals" { "Journals" }
                             a href="/users" { "People" }
+                            a href="/spaces" { "Clusters" }
                         }
                     }
                     @if let Some(status) = &self.unready { (notice(status)) }
@@ -160,6 +161,7 @@ impl Frame {
 fn notice(status: &RuntimeStatus) -> Markup {
     let doing = match status.phase {
         Phase::Starting => "Springline is starting.",
+        Phase::Forming => "Springline is waiting for its other processes.",
         Phase::Hydrating => "Springline is loading what it knows.",
         Phase::Indexing => "Springline is reading the gardens for the first time.",
         Phase::Live => "Springline is catching up.",
@@ -205,6 +207,13 @@ pub(crate) fn author_link(author: &Uri) -> Markup {
 pub(crate) fn time(at: Timestamp) -> Markup {
     let exact = at.to_rfc3339();
     html! { time datetime=(exact) title=(exact) { (at.date()) } }
+}
+
+/// A moment, to the minute.
+pub(crate) fn minute(at: Timestamp) -> Markup {
+    let exact = at.to_rfc3339();
+    let shown = exact.get(..16).unwrap_or(&exact).replacen('T', " ", 1);
+    html! { time datetime=(exact) title=(exact) { (shown) } }
 }
 
 /// `1 note`, `12,745 notes`.

@@ -7,6 +7,7 @@
 //!  garden://flancian/a b.md         /subnode/garden/flancian/a%20b.md
 //!  agora://agora/README.md          /subnode/README.md
 //!  at://did:plc:x/y/z               /subnode/at://did:plc:x/y/z
+//!  a space's clusters, one, a job   /space/shop  /cluster/c1f…  /job/01…
 //! ```
 //!
 //! Invariant: what [`node`] makes, [`node_named`] reads back as the same name, whatever the name holds. Everything
@@ -96,9 +97,13 @@ pub(crate) fn author_name(author: &Uri) -> &str {
     author.as_str().strip_prefix("user:").unwrap_or(author.as_str())
 }
 
+/// The schemes of identities that are no user's of a garden.
+const FOREIGN: [&str; 6] = ["did", "person", "sentry", "reddit", "https", "http"];
+
 /// The identity behind the name in `/@name`.
 pub(crate) fn author_named(name: &str) -> Uri {
-    if name.starts_with("did:") { Uri::from(name) } else { Uri::user(name) }
+    let scheme = name.split_once(':').map_or("", |(scheme, _)| scheme);
+    if FOREIGN.contains(&scheme) { Uri::from(name) } else { Uri::user(name) }
 }
 
 /// What one person wrote in a node.
@@ -119,6 +124,21 @@ pub(crate) fn subnode(uri: &Uri) -> String {
 /// A note's text as it was written.
 pub(crate) fn raw(uri: &Uri) -> String {
     format!("/raw/{}", path(&note_path(uri)))
+}
+
+/// The clusters of a space.
+pub(crate) fn space(space: &str) -> String {
+    format!("/space/{}", segment(space))
+}
+
+/// A cluster's page.
+pub(crate) fn cluster(id: &str) -> String {
+    format!("/cluster/{}", segment(id))
+}
+
+/// A job's page.
+pub(crate) fn job(id: &str) -> String {
+    format!("/job/{}", segment(id))
 }
 
 /// A search.
@@ -169,6 +189,14 @@ mod tests {
         assert_eq!(node(&NodeName::from_canonical("2021-05-22/../x")), "/node/2021-05-22%2F..%2Fx");
         assert_eq!(author(&Uri::user("anonymous@doc.anagora.org")), "/@anonymous@doc.anagora.org");
         assert_eq!(search("a&b c"), "/search?q=a%26b%20c");
+    }
+
+    #[test]
+    fn authors_go_both_ways() {
+        for text in ["user:ada", "did:plc:x", "person:Ada L.", "reddit://u/ada", "https://github.com/ada"] {
+            let uri = Uri::new(text.to_owned());
+            assert_eq!(author_named(&decoded(&author(&uri), "/@")), uri);
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use crate::{
     v1::{self, backlinks::Filter},
 };
 use springline_model::{
-    NodeName, Record, Row, Timestamp, Uri,
+    NodeName, Record, Row, Space, Timestamp, Uri,
     key::KeyWriter,
-    rows::{JournalRow, NodeRow, NoteMeta, Order, SubnodeRow, TopRow},
+    rows::{ClusterRankRow, JournalRow, NodeRow, NoteMeta, Order, SubnodeRow, TopRow},
 };
 use springline_sinks::Scan;
 use std::{collections::BTreeSet, sync::Arc};
@@ -79,6 +79,7 @@ impl Notes {
     /// left out: the list is of the same epoch, so that is damage, which the store tells of elsewhere.
     pub(crate) fn read(reading: &Reading<'_>, list: Vec<NoteMeta>) -> Result<Self, Problem> {
         let (mut notes, mut bytes) = (Self::default(), 0);
+        reading.snapshot.fetch_records(list.iter().map(|note| &note.uri));
         for note in list {
             if bytes > 0 && bytes + note.bytes > MAX_NOTE_BYTES && note.kind != "image" {
                 notes.rest.push(note);
@@ -104,6 +105,21 @@ pub(crate) fn linked_nodes(records: &[Arc<Record>], path: &str, limit: usize) ->
 /// The best nodes by an order, with their scores.
 pub(crate) fn top(reading: &Reading<'_>, order: Order, limit: usize) -> Result<Vec<TopRow>, Problem> {
     first(reading, vec![order as u8], limit)
+}
+
+/// The spaces that have clusters, by name.
+pub(crate) fn spaces(reading: &Reading<'_>, limit: usize) -> Result<Vec<Space>, Problem> {
+    let (mut spaces, mut after) = (Vec::new(), None);
+    while spaces.len() < limit {
+        let scan = Scan { prefix: Vec::new(), after: after.take(), reverse: false, limit: 1 };
+        let Some(row) = reading.snapshot.scan::<ClusterRankRow>(&scan)?.pop() else { break };
+        // Behind every row of the space: its name, then the highest possible byte.
+        let mut behind = key(&[row.space.as_str()]);
+        behind.push(u8::MAX);
+        after = Some(behind);
+        spaces.push(row.space);
+    }
+    Ok(spaces)
 }
 
 /// The days before and after a day that somebody wrote a journal of.

@@ -219,7 +219,7 @@ fn post(reading: &Reading<'_>, record: &Record) -> Result<PostView, Problem> {
         exp: label.until,
     });
     let labels = labels.collect();
-    let counts = counts::of_record(snapshot, &record.uri)?;
+    let counts = reading.beside(counts::of_record(snapshot, &record.uri))?;
     let handle = reading.handle(&record.author)?;
     let json = record.attrs.get(attr::RECORD).filter(|json| json.len() <= MAX_RECORD_BYTES);
     let whole = json.and_then(|json| serde_json::from_str(json).ok());

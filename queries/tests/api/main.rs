@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod agora;
+mod changes;
+mod cluster;
 mod clusters;
+mod clusters_pages;
 mod compat;
 mod description;
 mod feeds;

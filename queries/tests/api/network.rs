@@ -112,7 +112,7 @@ async fn pages_of_other_origins_read_what_they_may() {
     let site = Site::network().await;
     assert_eq!(allowed(&ask(&site, "GET", path, page).await), "", "nobody, unless told so");
     for (origins, others) in [(vec![page.to_owned()], ""), (vec!["*".to_owned()], "https://evil.example")] {
-        let site = Site::with(|config| config.cors_origins = origins).await;
+        let site = Site::with(|config| config.cors_origins = origins.clone()).await;
         site.world.change(crate::support::network::network);
         let got = ask(&site, "GET", path, page).await;
         assert_eq!((got.status, allowed(&got).as_str(), &got.json()["total"]), (200, page, &json!(2)));

@@ -1,6 +1,9 @@
 //! The pages for people: complete, safe, linked with each other.
 
-use crate::support::{Got, Site, written};
+use crate::{
+    clusters_pages::gathered,
+    support::{Got, Site, written},
+};
 use springline_model::{
     NodeName, Timestamp,
     rows::{Order, TopRow},
@@ -34,17 +37,18 @@ pub(crate) async fn site() -> Site {
         {
             state.top.push(TopRow { order, score, node: NodeName::canonical(node) });
         }
+        gathered(state);
     });
     site
 }
 
 /// As a browser asks.
-async fn visit(site: &Site, path: &str) -> Got {
+pub(crate) async fn visit(site: &Site, path: &str) -> Got {
     site.send(site.request("GET", path).header("accept", "text/html,*/*;q=0.8")).await
 }
 
 /// What every page owes its reader, and what it must never hold.
-fn assert_page(got: &Got, path: &str) {
+pub(crate) fn assert_page(got: &Got, path: &str) {
     assert_eq!(got.header("content-type"), "text/html; charset=utf-8", "{path}: {}", got.text);
     let policy = got.header("content-security-policy");
     for part in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"] {
@@ -136,6 +140,10 @@ async fn every_page_is_sound_and_every_link_leads_somewhere() {
         "/feed/latest",
         "/go/foo",
         "/docs",
+        "/spaces",
+        "/space/notes",
+        "/space/notes?sort=growth",
+        "/space/notes?source=gardens",
     ] {
         assert!(seen.contains(path), "no page leads to {path}; there are {seen:#?}");
     }

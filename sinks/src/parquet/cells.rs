@@ -22,10 +22,14 @@ pub(super) enum Type {
     Texts,
     /// Unsigned 64 bits.
     Count,
+    /// Unsigned 64 bits or null.
+    MaybeCount,
     /// Unsigned 32 bits.
     Number,
     /// Milliseconds, UTC.
     Time,
+    /// Milliseconds, UTC, or null.
+    MaybeTime,
     /// Days since 1970-01-01.
     Date,
     /// Bytes.
@@ -37,12 +41,16 @@ impl Type {
         match self {
             Self::Text | Self::Maybe => DataType::Utf8,
             Self::Texts => DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))),
-            Self::Count => DataType::UInt64,
+            Self::Count | Self::MaybeCount => DataType::UInt64,
             Self::Number => DataType::UInt32,
-            Self::Time => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            Self::Time | Self::MaybeTime => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             Self::Date => DataType::Date32,
             Self::Bytes => DataType::Binary,
         }
+    }
+
+    const fn is_nullable(self) -> bool {
+        matches!(self, Self::Maybe | Self::MaybeCount | Self::MaybeTime)
     }
 }
 
@@ -54,8 +62,10 @@ pub(super) enum Cell<'a> {
     Maybe(Option<&'a str>),
     Texts(&'a [String]),
     Count(u64),
+    MaybeCount(Option<u64>),
     Number(u32),
     Time(Timestamp),
+    MaybeTime(Option<Timestamp>),
     Date(Timestamp),
     Bytes(&'a [u8]),
 }
@@ -95,9 +105,11 @@ impl Column {
         match column {
             Type::Text | Type::Maybe => Self::Text(StringBuilder::new()),
             Type::Texts => Self::Texts(ListBuilder::new(StringBuilder::new())),
-            Type::Count => Self::Count(UInt64Builder::new()),
+            Type::Count | Type::MaybeCount => Self::Count(UInt64Builder::new()),
             Type::Number => Self::Number(UInt32Builder::new()),
-            Type::Time => Self::Time(TimestampMillisecondBuilder::new().with_timezone("UTC")),
+            Type::Time | Type::MaybeTime => {
+                Self::Time(TimestampMillisecondBuilder::new().with_timezone("UTC"))
+            }
             Type::Date => Self::Date(Int32Builder::new()),
             Type::Bytes => Self::Bytes(BinaryBuilder::new()),
         }
@@ -110,8 +122,10 @@ impl Column {
             (Self::Text(column), Cell::Maybe(text)) => column.append_option(*text),
             (Self::Texts(column), Cell::Texts(texts)) => column.append_value(texts.iter().map(Some)),
             (Self::Count(column), Cell::Count(count)) => column.append_value(*count),
+            (Self::Count(column), Cell::MaybeCount(count)) => column.append_option(*count),
             (Self::Number(column), Cell::Number(number)) => column.append_value(*number),
             (Self::Time(column), Cell::Time(at)) => column.append_value(at.0),
+            (Self::Time(column), Cell::MaybeTime(at)) => column.append_option(at.map(|at| at.0)),
             (Self::Date(column), Cell::Date(at)) => {
                 let days = at.0.div_euclid(86_400_000);
                 column.append_value(i32::try_from(days).unwrap_or(if days < 0 {
@@ -152,8 +166,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(columns: Columns) -> Self {
-        let field = |(name, column): &(&str, Type)| Field::new(*name, column.arrow(), *column == Type::Maybe);
+    pub(super) fn new(columns: &[(&'static str, Type)]) -> Self {
+        let field = |(name, column): &(&str, Type)| Field::new(*name, column.arrow(), column.is_nullable());
         Self {
             schema: Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>())),
             columns: columns.iter().map(|(_, column)| Column::new(*column)).collect(),
@@ -173,6 +187,11 @@ impl Group {
     pub(super) fn push(&mut self, row: &impl Tabular) -> Result<(), ArrowError> {
         let mut cells = Vec::with_capacity(self.columns.len());
         row.cells(&mut cells);
+        self.push_cells(&cells)
+    }
+
+    /// Adds a row by its cells, one a column.
+    pub(super) fn push_cells(&mut self, cells: &[Cell<'_>]) -> Result<(), ArrowError> {
         if cells.len() != self.columns.len() {
             return Err(ArrowError::SchemaError(format!(
                 "{} cells for {} columns",
@@ -180,7 +199,7 @@ impl Group {
                 self.columns.len()
             )));
         }
-        for (column, cell) in self.columns.iter_mut().zip(&cells) {
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
             column.push(cell)?;
         }
         self.rows += 1;

@@ -1,9 +1,10 @@
 //! The columns of the tables about clusters.
 
 use super::cells::{Cell, Columns, Tabular, Type};
-use Type::{Count, Text, Texts, Time};
+use Type::{Count, Number, Text, Texts, Time};
 use springline_model::rows::{
     ClusterItemRow, ClusterMemberRow, ClusterNameRow, ClusterRankRow, ClusterRow, ClusterTextRow,
+    ClusterThemeRow, ThemeClusterRow,
 };
 
 impl Tabular for ClusterRow {
@@ -14,6 +15,7 @@ impl Tabular for ClusterRow {
         ("id", Text),
         ("items", Count),
         ("texts", Count),
+        ("by_hand", Count),
         ("representative", Text),
         ("title", Text),
         ("summary", Text),
@@ -35,6 +37,7 @@ impl Tabular for ClusterRow {
             Cell::Text(self.id.as_str()),
             Cell::Count(facts.items),
             Cell::Count(facts.texts),
+            Cell::Count(facts.by_hand),
             Cell::Text(facts.representative.as_str()),
             Cell::Text(&facts.title),
             Cell::Text(&facts.summary),
@@ -76,8 +79,14 @@ impl Tabular for ClusterMemberRow {
 }
 
 impl Tabular for ClusterTextRow {
-    const COLUMNS: Columns =
-        &[("space", Text), ("text", Text), ("cluster", Text), ("duplicates", Text), ("features", Count)];
+    const COLUMNS: Columns = &[
+        ("space", Text),
+        ("text", Text),
+        ("cluster", Text),
+        ("duplicates", Text),
+        ("by_hand", Number),
+        ("features", Count),
+    ];
 
     fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend([
@@ -85,6 +94,7 @@ impl Tabular for ClusterTextRow {
             Cell::Owned(format!("{:?}", self.text)),
             Cell::Owned(format!("{:?}", self.cluster)),
             Cell::Owned(format!("{:?}", self.duplicates)),
+            Cell::Number(self.by_hand.into()),
             Cell::Count(self.words.iter().len() as u64),
         ]);
     }
@@ -115,6 +125,30 @@ impl Tabular for ClusterNameRow {
             Cell::Text(self.space.as_str()),
             Cell::Text(self.uri.as_str()),
             Cell::Owned(format!("{:?}", self.text)),
+        ]);
+    }
+}
+
+impl Tabular for ClusterThemeRow {
+    const COLUMNS: Columns = &[("space", Text), ("cluster", Text), ("theme", Text)];
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::Text(self.space.as_str()),
+            Cell::Owned(format!("{:?}", self.cluster)),
+            Cell::Owned(format!("{:?}", self.theme)),
+        ]);
+    }
+}
+
+impl Tabular for ThemeClusterRow {
+    const COLUMNS: Columns = &[("space", Text), ("theme", Text), ("cluster", Text)];
+
+    fn cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
+            Cell::Text(self.space.as_str()),
+            Cell::Owned(format!("{:?}", self.theme)),
+            Cell::Owned(format!("{:?}", self.cluster)),
         ]);
     }
 }

@@ -5,6 +5,7 @@ use super::{
     cells::Tabular,
     io,
     table::{Part, TableWriter},
+    tables::{ByTable, by_table},
     write_whole,
 };
 use crate::{
@@ -12,18 +13,7 @@ use crate::{
     views::{Scan, Snapshot},
 };
 use serde::{Deserialize, Serialize};
-use springline_model::{
-    Epoch, Row, Table, Timestamp,
-    rows::{
-        AccountRow, AuthorKindRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterItemRow,
-        ClusterJobRow, ClusterMemberRow, ClusterNameRow, ClusterRankRow, ClusterRow, ClusterStateRow,
-        ClusterTextRow, CollectionDayRow, CollectionRow, ExpiryRow, FeedbackDayRow, FeedbackRow,
-        FeedbackTotalRow, GapRow, HandleRow, HotRow, IdentityRow, InboxRow, IssuedRow, JobLogRow,
-        JobQueueRow, JobRow, JournalRow, LabelRow, LatestRow, LinkerRow, NodeRow, NotificationRow,
-        ProjectFeedbackRow, QuarantineRow, RecordRow, RepoRow, ResyncRow, SourceRow, SubnodeRow,
-        SubredditRow, TombRow, TopRow,
-    },
-};
+use springline_model::{Epoch, Row, Table, Timestamp, rows::RecordRow};
 use std::{collections::BTreeMap, fs, path::Path};
 
 const MANIFEST: &str = "manifest.json";
@@ -82,51 +72,10 @@ pub fn export(
         progress(table.name());
         let files = match table {
             Table::Records => records(snapshot, dir)?,
-            Table::Accounts => write::<AccountRow>(snapshot, dir)?,
-            Table::Quarantine => write::<QuarantineRow>(snapshot, dir)?,
-            Table::Repos => write::<RepoRow>(snapshot, dir)?,
-            Table::Resyncs => write::<ResyncRow>(snapshot, dir)?,
-            Table::Tombs => write::<TombRow>(snapshot, dir)?,
-            Table::Labels => write::<LabelRow>(snapshot, dir)?,
-            Table::Expiries => write::<ExpiryRow>(snapshot, dir)?,
-            Table::Issued => write::<IssuedRow>(snapshot, dir)?,
-            Table::Identities => write::<IdentityRow>(snapshot, dir)?,
-            Table::Handles => write::<HandleRow>(snapshot, dir)?,
-            Table::Inboxes => write::<InboxRow>(snapshot, dir)?,
-            Table::Gaps => write::<GapRow>(snapshot, dir)?,
-            Table::Linkers => write::<LinkerRow>(snapshot, dir)?,
-            Table::Collections => write::<CollectionRow>(snapshot, dir)?,
-            Table::AuthorKinds => write::<AuthorKindRow>(snapshot, dir)?,
-            Table::CollectionDays => write::<CollectionDayRow>(snapshot, dir)?,
-            Table::Hot => write::<HotRow>(snapshot, dir)?,
-            Table::Backlinks => write::<BacklinkRow>(snapshot, dir)?,
-            Table::BacklinkCounts => write::<BacklinkCountRow>(snapshot, dir)?,
-            Table::Top => write::<TopRow>(snapshot, dir)?,
-            Table::Latest => write::<LatestRow>(snapshot, dir)?,
-            Table::Subnodes => write::<SubnodeRow>(snapshot, dir)?,
-            Table::AuthorNotes => write::<AuthorNoteRow>(snapshot, dir)?,
-            Table::Journals => write::<JournalRow>(snapshot, dir)?,
-            Table::Nodes => write::<NodeRow>(snapshot, dir)?,
-            Table::Authors => write::<AuthorRow>(snapshot, dir)?,
-            Table::Sources => write::<SourceRow>(snapshot, dir)?,
-            Table::Notifications => write::<NotificationRow>(snapshot, dir)?,
-            Table::Jobs => write::<JobRow>(snapshot, dir)?,
-            Table::JobLogs => write::<JobLogRow>(snapshot, dir)?,
-            Table::ClusterJobs => write::<ClusterJobRow>(snapshot, dir)?,
-            Table::ClusterStates => write::<ClusterStateRow>(snapshot, dir)?,
-            Table::JobQueue => write::<JobQueueRow>(snapshot, dir)?,
-            Table::Clusters => write::<ClusterRow>(snapshot, dir)?,
-            Table::ClusterRanks => write::<ClusterRankRow>(snapshot, dir)?,
-            Table::ClusterMembers => write::<ClusterMemberRow>(snapshot, dir)?,
-            Table::ClusterTexts => write::<ClusterTextRow>(snapshot, dir)?,
-            Table::ClusterItems => write::<ClusterItemRow>(snapshot, dir)?,
-            Table::ClusterNames => write::<ClusterNameRow>(snapshot, dir)?,
-            Table::Search => postings(snapshot, dir)?,
-            Table::Feedback => write::<FeedbackRow>(snapshot, dir)?,
-            Table::ProjectFeedback => write::<ProjectFeedbackRow>(snapshot, dir)?,
-            Table::FeedbackTotals => write::<FeedbackTotalRow>(snapshot, dir)?,
-            Table::FeedbackDays => write::<FeedbackDayRow>(snapshot, dir)?,
-            Table::Subreddits => write::<SubredditRow>(snapshot, dir)?,
+            table => match by_table(*table, Pages { snapshot, dir }) {
+                Some(files) => files?,
+                None => postings(snapshot, dir)?,
+            },
         };
         let rows = files.iter().map(|part| part.rows).sum();
         let bytes = files.iter().map(|part| part.bytes).sum();
@@ -164,8 +113,18 @@ fn prepare(dir: &Path) -> Result<(), ParquetError> {
     Ok(())
 }
 
-fn write<R: Tabular + Row>(snapshot: &Snapshot<'_>, dir: &Path) -> Result<Vec<Part>, ParquetError> {
-    pages::<R>(snapshot, dir, |_| Ok(()))
+/// All rows of a table.
+struct Pages<'a> {
+    snapshot: &'a Snapshot<'a>,
+    dir: &'a Path,
+}
+
+impl ByTable for Pages<'_> {
+    type Given = Result<Vec<Part>, ParquetError>;
+
+    fn of<R: Tabular + Row>(self) -> Self::Given {
+        pages::<R>(self.snapshot, self.dir, |_| Ok(()))
+    }
 }
 
 /// Hidden records stay in the ledger, but nobody may see them.

@@ -1,4 +1,4 @@
-//! Views as Parquet: tables for analysts, and the ledger's snapshots.
+//! Views as Parquet: tables for analysts, once or [continuously](continuous), and the ledger's snapshots.
 //!
 //! ```text
 //!  DIR/manifest.json                       epoch, clock, and for each table its files, rows and bytes; written last
@@ -14,15 +14,26 @@
 
 mod cells;
 mod clusters;
+mod continuous;
+mod encoder;
 mod export;
 mod feedback;
 mod jobs;
+mod json;
 mod network;
+mod records;
 mod rows;
 mod snapshot;
 mod table;
+mod tables;
 
+pub use continuous::{
+    DataFile, DatasetManifest, DatasetTable, EventsFeed, Form, JournalProgress, LogProgress, ParquetFeed,
+    ParquetSinkConfig, S3Config, Subject,
+};
 pub use export::{Exported, Manifest, TableManifest, export};
+pub use json::{JsonRow, StoredRow, column_names, json_row};
+pub use records::Records;
 pub use snapshot::{Snapshot, SnapshotManifest};
 
 use crate::{search::SearchError, views::ReadError};
@@ -68,6 +79,20 @@ pub enum ParquetError {
         /// What is wrong.
         reason: String,
     },
+    /// The object store, or the folder taken as one, said no.
+    #[error("{action} {path}")]
+    Object {
+        /// What was tried: "cannot write".
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why it failed.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A dataset that is somebody else's, or written by somebody else meanwhile.
+    #[error("{0}")]
+    Dataset(String),
     /// The folder already holds something else.
     #[error("{} is not empty and holds no export: choose another folder", .0.display())]
     Occupied(PathBuf),
@@ -84,7 +109,7 @@ fn library(path: &Path) -> impl FnOnce(::parquet::errors::ParquetError) -> Parqu
 }
 
 /// Writes a small file so that it is either whole or not there.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ParquetError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ParquetError> {
     use std::io::Write as _;
     let temporary = path.with_extension("tmp");
     let mut file = std::fs::File::create(&temporary).map_err(io("cannot make", &temporary))?;

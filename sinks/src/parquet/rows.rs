@@ -29,6 +29,7 @@ impl Tabular for RecordRow {
         ("tags", Texts),
         ("at", Time),
         ("links", Count),
+        ("link_list", Text),
         ("attrs", Text),
     ];
 
@@ -50,6 +51,7 @@ impl Tabular for RecordRow {
             Cell::Texts(&record.tags),
             Cell::Time(record.at),
             Cell::Count(record.links.len() as u64),
+            Cell::Owned(serde_json::to_string(&record.links).unwrap_or_default()),
             Cell::Owned(serde_json::to_string(&record.attrs).unwrap_or_default()),
         ]);
     }

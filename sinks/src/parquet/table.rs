@@ -3,9 +3,9 @@
 use super::{
     ParquetError,
     cells::{Columns, Group, Tabular},
-    io, library, sync_folder,
+    encoder::Encoder,
+    io, sync_folder,
 };
-use ::parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 use springline_model::Table;
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,9 @@ use std::{
 
 /// A file is closed behind this many rows.
 pub(super) const PART_ROWS: usize = 1_000_000;
-/// Rows held in memory for each open file.
+/// How hard files are compressed: an export is written once.
+const LEVEL: i32 = 3;
+/// Rows held in memory for each open file, beside those on their way into it.
 pub(super) const GROUP_ROWS: usize = 16 * 1024;
 /// Files open at one time; the one written to longest ago is closed for a new one.
 const OPEN_FILES: usize = 64;
@@ -33,7 +35,7 @@ pub struct Part {
 
 struct Open {
     group: Group,
-    writer: ArrowWriter<File>,
+    writer: Encoder<File>,
     path: PathBuf,
     rows: usize,
     used: u64,
@@ -78,10 +80,7 @@ impl TableWriter {
         open.group.push(row)?;
         open.rows += 1;
         if open.group.rows() >= GROUP_ROWS {
-            let batch = open.group.take()?;
-            open.writer.write(&batch).map_err(library(&open.path))?;
-            // Without it a row group keeps growing in memory until the library's own bound.
-            open.writer.flush().map_err(library(&open.path))?;
+            open.writer.write(open.group.take()?);
         }
         if open.rows >= PART_ROWS {
             self.end(partition)?;
@@ -102,10 +101,8 @@ impl TableWriter {
         let path = dir.join(format!("part-{number:05}.parquet.tmp"));
         *number += 1;
         let file = File::create(&path).map_err(io("cannot make", &path))?;
-        let level = ::parquet::basic::ZstdLevel::try_new(3).unwrap_or_default();
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         let group = Group::new(self.columns);
-        let writer = ArrowWriter::try_new(file, group.schema(), Some(properties)).map_err(library(&path))?;
+        let writer = Encoder::into(file, &path, group.schema(), LEVEL)?;
         self.open.insert(partition.to_owned(), Open { group, writer, path, rows: 0, used: self.clock });
         Ok(())
     }
@@ -120,10 +117,9 @@ impl TableWriter {
     fn end(&mut self, partition: &str) -> Result<(), ParquetError> {
         let Some(mut open) = self.open.remove(partition) else { return Ok(()) };
         if open.group.rows() > 0 {
-            let batch = open.group.take()?;
-            open.writer.write(&batch).map_err(library(&open.path))?;
+            open.writer.write(open.group.take()?);
         }
-        let file = open.writer.into_inner().map_err(library(&open.path))?;
+        let file = open.writer.finish()?;
         file.sync_all().map_err(io("cannot sync", &open.path))?;
         let bytes = file.metadata().map_err(io("cannot read", &open.path))?.len();
         let path = open.path.with_extension("");
@@ -160,4 +156,21 @@ fn encode(value: &str) -> String {
         }
     }
     out
+}
+
+/// Reads it back; none if it is not what [`encode`] writes.
+pub(super) fn decode(folder: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(folder.len());
+    let mut rest = folder.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        if *byte == b'%' {
+            let (hex, behind) = rest.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+            rest = behind;
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }

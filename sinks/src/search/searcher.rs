@@ -2,11 +2,14 @@
 
 use super::{
     SearchError,
-    query::{self, Highlighter, Hits, Page, Query},
+    query::{self, Highlighter, Hits, Page, Part, Query, Stats},
     segment::each_occurrence,
     state::State,
 };
-use springline_model::{Timestamp, Uri, text::term::Meaning};
+use springline_model::{
+    Timestamp, Uri,
+    text::{Lang, term::Meaning},
+};
 use std::sync::Arc;
 
 /// That a document has a term.
@@ -54,7 +57,36 @@ impl Searcher {
         page: &Page,
         texts: &dyn Fn(&Uri) -> Option<String>,
     ) -> Result<Hits, SearchError> {
-        query::run(&self.state, query, page, texts)
+        Ok(self.part(query, page, None, texts)?.hits)
+    }
+
+    /// This index' part of what several that share the documents find. Their [`Searcher::stats`] added up give all of them
+    /// the same scores; [`Hits::merged`] puts the parts together.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`].
+    pub fn part(
+        &self,
+        query: &Query,
+        page: &Page,
+        stats: Option<&Stats>,
+        texts: &dyn Fn(&Uri) -> Option<String>,
+    ) -> Result<Part, SearchError> {
+        query::run(&self.state, query, page, stats, texts)
+    }
+
+    /// What the scores of a query's hits are made of.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`].
+    pub fn stats(&self, query: &Query, texts: &dyn Fn(&Uri) -> Option<String>) -> Result<Stats, SearchError> {
+        query::stats(&self.state, query, texts)
+    }
+
+    /// The languages that there are documents in.
+    #[must_use]
+    pub fn langs(&self) -> Vec<Lang> {
+        self.state.counts.langs.keys().copied().collect()
     }
 
     /// Shows every term of every document, segment by segment. Holds a segment's documents in memory.

@@ -1,6 +1,7 @@
 //! The index against an oracle that holds every document and looks at each of them.
 
 mod oracle;
+mod shares;
 mod world;
 
 use super::{

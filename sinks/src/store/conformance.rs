@@ -167,7 +167,8 @@ fn is_atomic(engine: Engine) {
     });
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder, as a crash would leave it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
@@ -249,6 +250,34 @@ fn another_engines_store_is_refused() {
     };
     remove(Engine::Sled, dir.path()).unwrap();
     drop(opened(Engine::Fjall, dir.path()));
+}
+
+/// Keys with long runs of `0xFF`, as inverted counts have: pages begin within them, and with what follows.
+#[test]
+fn runs_of_the_highest_byte_are_walked_backwards() {
+    for &engine in Engine::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let store = opened(engine, dir.path());
+        let key = |table, tag, last| [&[table, tag][..], &[0xFF; 8], &[last]].concat();
+        let mut keys = Vec::new();
+        for table in 1..40 {
+            let both = (0..table).flat_map(|last| [key(table, 2, last), key(table, 3, last)]);
+            keys.extend(both);
+        }
+        keys.sort();
+        for batch in keys.chunk_by(|one, other| one[0] == other[0]) {
+            store.commit(batch.iter().map(|key| put(key, &[7; 200])).collect()).unwrap();
+        }
+        let upwards: Vec<Pair> = keys.iter().map(|key| (key.clone(), vec![7; 200])).collect();
+        assert_eq!(all(&*store), upwards);
+        for table in 1..40 {
+            let below =
+                store.range(Bound::Included(&[table]), Bound::Included(&[table, 3]), true, 3).unwrap();
+            let expected: Vec<Pair> =
+                (0..table).rev().take(3).map(|last| (key(table, 2, last), vec![7; 200])).collect();
+            assert_eq!(below, expected, "{engine:?}, {table}");
+        }
+    }
 }
 
 /// A torn tail is cut away; any other damage is an error that says so, never a panic, and the store can be made

@@ -4,9 +4,7 @@
 //! about twice the live bytes, and a journal of at most 64 MiB. A batch reaches the system at its commit (so that
 //! a killed process loses nothing) and the disk at `sync`.
 
-use super::{
-    Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
-};
+use super::{Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, guard, is_empty};
 use ::fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{
     ops::Bound,
@@ -38,7 +36,7 @@ impl FjallStore {
                 db.keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
             Ok((db, rows))
         };
-        let (db, rows) = open_guarded(Engine::Fjall, dir, open, |error: Error| match error {
+        let (db, rows) = guard::open(Engine::Fjall, dir, open, |error: Error| match error {
             Error::Locked => StoreError::InUse { dir: dir.to_owned() },
             Error::Io(error) => StoreError::open_io(Engine::Fjall, dir, error),
             other => StoreError::damaged(Engine::Fjall, dir, other.to_string()),

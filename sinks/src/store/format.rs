@@ -7,7 +7,7 @@ use super::{Engine, Store, StoreError, Write};
 use std::{ops::Bound, path::Path};
 
 /// The layout that this program reads and writes.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 const KEY: &[u8] = b"\0format";
 const MAGIC: &[u8] = b"springline store";
@@ -54,7 +54,7 @@ mod tests {
             checked(b"springline store\0\x01memory"),
             Err(StoreError::Version { found: 1, .. })
         ));
-        assert!(matches!(checked(b"springline store\0\x02sled"), Err(StoreError::Foreign { .. })));
+        assert!(matches!(checked(b"springline store\0\x03sled"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"springline store\0"), Err(StoreError::Foreign { .. })));
         assert!(matches!(checked(b"else"), Err(StoreError::Foreign { .. })));
         let foreign = MemoryStore::default();

@@ -17,21 +17,23 @@
 
 mod config;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod error;
+mod escape;
 mod fjall;
 mod format;
+mod guard;
 mod memory;
 mod sled;
 
 pub use config::{Engine, StoreConfig};
 pub use error::StoreError;
 
+use guard::Guard;
 use std::{
     collections::BTreeMap,
     fs,
     ops::Bound,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -104,10 +106,21 @@ pub trait Store: Send + Sync {
 /// [`StoreError::InUse`], [`StoreError::OtherEngine`], [`StoreError::Version`], [`StoreError::Foreign`],
 /// [`StoreError::Damaged`], or the disk fails.
 pub fn open(config: &StoreConfig, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    let on_disk = || {
+        let folder = folder(config.engine, dir)?;
+        guard::check(config.engine, &folder)?;
+        Ok(folder)
+    };
     let store = match config.engine {
         Engine::Memory => Arc::new(memory::MemoryStore::default()) as Arc<dyn Store>,
-        Engine::Sled => Arc::new(sled::SledStore::open(config, &folder(config.engine, dir)?)?),
-        Engine::Fjall => Arc::new(fjall::FjallStore::open(config, &folder(config.engine, dir)?)?),
+        Engine::Sled => {
+            let dir = on_disk()?;
+            Arc::new(Guard::new(sled::SledStore::open(config, &dir)?, config.engine, &dir))
+        }
+        Engine::Fjall => {
+            let dir = on_disk()?;
+            Arc::new(Guard::new(fjall::FjallStore::open(config, &dir)?, config.engine, &dir))
+        }
     };
     format::check(&*store, config.engine, dir)?;
     Ok(store)
@@ -137,24 +150,6 @@ fn folder(engine: Engine, dir: &Path) -> Result<PathBuf, StoreError> {
     let path = dir.join(engine.folder().unwrap_or_default());
     fs::create_dir_all(&path).map_err(|error| StoreError::io(&path, error))?;
     Ok(path)
-}
-
-/// Runs an engine's `open`. Engines may panic on files that they do not understand; here that is an error.
-fn open_guarded<T, E>(
-    engine: Engine,
-    dir: &Path,
-    open: impl FnOnce() -> Result<T, E>,
-    explain: impl FnOnce(E) -> StoreError,
-) -> Result<T, StoreError> {
-    // What a panic leaves half done is dropped with it: nothing of the engine survives a failed `open`.
-    match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(opened) => opened.map_err(explain),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics");
-            Err(StoreError::damaged(engine, dir, text.to_owned()))
-        }
-    }
 }
 
 /// The writes of a batch by key, the last of each.

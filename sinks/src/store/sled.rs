@@ -17,21 +17,27 @@
 //!   still make such files: `sync` then syncs them too.
 //! - What a batch replaces is freed by the *following* calls, a little each: a commit makes [`COLLECT_GETS`] a
 //!   write of them, or memory would grow with every batch.
-//! - It panics on some damage: opening is guarded, and the store is then rebuilt from the journal.
+//! - It panics on some damage: every call is guarded ([`guard`]), and the store is then rebuilt from the journal.
+//! - It can't walk backwards over some keys with four `0xFF` in a row: keys are escaped ([`escape`]).
 //! - Its compression and its flushing thread are off.
 
 use super::{
-    Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys, folder_size, is_empty, open_guarded,
+    Engine, Pair, Store, StoreConfig, StoreError, Write, check_keys,
+    escape::{escape, unescape},
+    folder_size, guard, is_empty,
 };
 use ::sled::{Batch, Db, Error, IVec, Tree};
 use lz4_flex::block::{compress_into, decompress, get_maximum_output_size};
 use parking_lot::Mutex;
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     ffi::OsString,
     fs::{self, File},
     ops::Bound,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Longer values are cut.
@@ -54,6 +60,9 @@ const COLLECT_GETS: usize = 4;
 const COLLECT_LEAST: usize = 256;
 const COLLECT_MOST: usize = 20_000;
 
+/// How long one that was closed may still hold its lock: its threads write behind a commit, and keep it until then.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// The engine, open.
 pub(super) struct SledStore {
     db: Db,
@@ -73,15 +82,21 @@ impl SledStore {
             .cache_capacity(config.cache_bytes)
             .flush_every_ms(None)
             .use_compression(false);
-        let open = || {
-            let db = settings.open()?;
-            let tree = db.open_tree("rows")?;
-            Ok((db, tree))
-        };
-        let (db, tree) = open_guarded(Engine::Sled, dir, open, |error| match error {
-            Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
-                StoreError::InUse { dir: dir.to_owned() }
+        let started = Instant::now();
+        let open = || loop {
+            match settings.open() {
+                Err(error) if is_locked(&error) && started.elapsed() < CLOSING => {
+                    thread::sleep(CLOSING / 50);
+                }
+                Err(error) => return Err(error),
+                Ok(db) => {
+                    let tree = db.open_tree("rows")?;
+                    return Ok((db, tree));
+                }
             }
+        };
+        let (db, tree) = guard::open(Engine::Sled, dir, open, |error| match error {
+            error if is_locked(&error) => StoreError::InUse { dir: dir.to_owned() },
             Error::Io(error) => StoreError::open_io(Engine::Sled, dir, error),
             other => StoreError::damaged(Engine::Sled, dir, other.to_string()),
         })?;
@@ -92,7 +107,7 @@ impl SledStore {
 
     /// How many parts the stored value of a key has.
     fn parts(&self, key: &[u8]) -> Result<u32, StoreError> {
-        let value = self.tree.get(key).map_err(failed)?;
+        let value = self.tree.get(escape(key)).map_err(failed)?;
         Ok(value.as_deref().and_then(parts_of).unwrap_or(0))
     }
 
@@ -101,7 +116,7 @@ impl SledStore {
         let Some(parts) = parts_of(stored) else { return unpack(stored.get(1..).unwrap_or_default()) };
         let mut value = Vec::with_capacity(parts as usize * PART_BYTES);
         for index in 0..parts {
-            let part = self.tree.get(part_key(key, index)).map_err(failed)?;
+            let part = self.tree.get(escape(&part_key(key, index))).map_err(failed)?;
             value.extend_from_slice(&part.ok_or_else(missing)?);
         }
         unpack(&value)
@@ -124,6 +139,10 @@ impl SledStore {
         *synced = names;
         Ok(())
     }
+}
+
+fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 fn failed(error: Error) -> StoreError {
@@ -187,16 +206,16 @@ impl Store for SledStore {
                     return packed;
                 }
                 for part in packed[1..].chunks(PART_BYTES) {
-                    batch.insert(part_key(&key, parts), part);
+                    batch.insert(&*escape(&part_key(&key, parts)), part);
                     parts += 1;
                 }
                 [&[IN_PARTS], &parts.to_be_bytes()[..]].concat()
             });
-            (parts..old_parts).for_each(|index| batch.remove(part_key(&key, index)));
+            (parts..old_parts).for_each(|index| batch.remove(&*escape(&part_key(&key, index))));
             count += 1 + parts.max(old_parts) as usize;
             match stored {
-                Some(stored) => batch.insert(key, stored),
-                None => batch.remove(key),
+                Some(stored) => batch.insert(&*escape(&key), stored),
+                None => batch.remove(&*escape(&key)),
             }
         }
         self.tree.apply_batch(batch).map_err(failed)?;
@@ -207,7 +226,7 @@ impl Store for SledStore {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let stored = self.tree.get(key).map_err(failed)?;
+        let stored = self.tree.get(escape(key)).map_err(failed)?;
         stored.map(|stored| self.whole(key, &stored)).transpose()
     }
 
@@ -227,9 +246,11 @@ impl Store for SledStore {
         }
         let pair = |pair: Result<(IVec, IVec), Error>| {
             let (key, stored) = pair.map_err(failed)?;
-            Ok((key.to_vec(), self.whole(&key, &stored)?))
+            let key = unescape(&key);
+            let value = self.whole(&key, &stored)?;
+            Ok((key, value))
         };
-        let range = self.tree.range::<&[u8], _>((from, to));
+        let range = self.tree.range::<Cow<'_, [u8]>, _>((from.map(escape), to.map(escape)));
         if reverse {
             range.rev().take(limit).map(pair).collect()
         } else {

@@ -7,7 +7,7 @@
 //! how many bytes of key and value follow; all three are LEB128. Rows rise strictly by key. The store checks its
 //! own checksums, so a block has none.
 
-use super::reader::ReadError;
+use super::ReadError;
 use springline_model::Table;
 use std::ops::Range;
 

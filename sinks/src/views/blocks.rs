@@ -9,14 +9,18 @@
 //! lookup of one key: most of what an epoch costs. So the keys of blocks are remembered as they are met, with whether
 //! the next one that is known is also the next one that there is.
 //!
+//! A table's rows lie under its tag, or, every other time that its view was made anew, under a second one
+//! ([`super::reconcile`]): so those of before can be read until those that follow are all there.
+//!
 //! Invariants: what is known is so: a write takes effect here together with the store, while the views' gate keeps
 //! readers out; only packed tables are asked for.
 //! Limits: [`MOST_KNOWN`] keys, about a hundred bytes each; then all is forgotten.
 
 use crate::store::{Pair, Store, StoreError, Write};
 use parking_lot::RwLock;
+use springline_model::{Table, View};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Bound::{self, Excluded, Included, Unbounded},
     sync::Arc,
 };
@@ -28,7 +32,12 @@ const MOST_KNOWN: usize = 1 << 20;
 pub(super) struct Blocks {
     store: Arc<dyn Store>,
     known: RwLock<BTreeMap<Vec<u8>, Known>>,
+    /// Views whose rows lie under the second tags.
+    second: RwLock<BTreeSet<View>>,
 }
+
+/// Added to a table's tag: its second one.
+const SECOND: u8 = 0x80;
 
 /// What is known of a block's key.
 #[derive(Clone, Copy)]
@@ -41,8 +50,23 @@ struct Known {
 }
 
 impl Blocks {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: RwLock::default() }
+    pub(super) fn new(store: Arc<dyn Store>, second: BTreeSet<View>) -> Self {
+        Self { store, known: RwLock::default(), second: RwLock::new(second) }
+    }
+
+    /// The tag under which a table's rows lie.
+    pub(super) fn tag(&self, table: Table) -> u8 {
+        if self.second.read().contains(&table.view()) { table as u8 | SECOND } else { table as u8 }
+    }
+
+    /// The tag under which they don't.
+    pub(super) fn other_tag(&self, table: Table) -> u8 {
+        self.tag(table) ^ SECOND
+    }
+
+    /// From now on these views' rows lie under the second tags. Nobody reads meanwhile.
+    pub(super) fn turn(&self, second: BTreeSet<View>) {
+        *self.second.write() = second;
     }
 
     /// The store itself, to read.
@@ -183,7 +207,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn what_is_known_is_what_the_store_says(steps in proptest::collection::vec(step(), 1..60)) {
-            let blocks = Blocks::new(store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap());
+            let blocks = Blocks::new(store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap(), BTreeSet::new());
             for step in steps {
                 match step {
                     Step::Write(writes) => {

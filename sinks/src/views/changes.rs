@@ -12,6 +12,9 @@ pub struct Changes {
     pub tables: BTreeMap<Table, Vec<Change>>,
     /// Documents that come (+1) to or go (-1) from the search index.
     pub postings: Vec<(PostingsRow, isize)>,
+    /// The keys of records ([`springline_model::rows::RecordRow`]) that come into sight (1) or go out of it (-1); one that
+    /// is another has both. Only for the log: if nobody follows the records it may be left out.
+    pub visible: Vec<(Vec<u8>, isize)>,
 }
 
 impl Changes {

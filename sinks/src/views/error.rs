@@ -1,8 +1,8 @@
-//! Why an epoch could not be applied.
+//! Why an epoch could not be applied, or the views not be read.
 
-use super::{changes::Conflict, reader::ReadError};
+use super::changes::Conflict;
 use crate::{search::SearchError, store::StoreError};
-use springline_model::{Epoch, Table, View};
+use springline_model::{Epoch, Table, View, key::DecodeError};
 use thiserror::Error;
 
 /// A failure to write or to open the views.
@@ -47,6 +47,12 @@ pub enum ViewsError {
     /// The store has epochs, so it can't be filled from a snapshot.
     #[error("the store has epoch {0} already: it can't be filled from a snapshot")]
     NotEmpty(Epoch),
+    /// There are no rows whose changes could be followed, or they may not be seen.
+    #[error("the changes of the view `{}` can't be followed", .0.name())]
+    Unfollowable(View),
+    /// Nobody follows by this name.
+    #[error("there is no follower `{0}`")]
+    NoFollower(String),
     /// The thread that writes is gone, and could not say why.
     #[error("the writer of the views has stopped")]
     Stopped,
@@ -74,4 +80,41 @@ impl From<postcard::Error> for ViewsError {
     fn from(_: postcard::Error) -> Self {
         Self::State("not what this program writes")
     }
+}
+
+/// A failure to read the views.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The view is not kept here.
+    #[error("this server does not keep the view `{}`", .0.name())]
+    Off(View),
+    /// The process that has it does not answer.
+    #[error("process {process}, which keeps that, can't be reached: {reason}")]
+    Unreachable {
+        /// Which.
+        process: usize,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The search index can't answer.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A block does not decode.
+    #[error("a block of {} in the store does not decode", table.name())]
+    Block {
+        /// Of which table.
+        table: Table,
+    },
+    /// A row does not decode.
+    #[error("a row of {} in the store does not decode", table.name())]
+    Row {
+        /// Of which table.
+        table: Table,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
 }

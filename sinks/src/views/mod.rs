@@ -14,7 +14,8 @@
 //! 2. An epoch is applied once: one that comes again is dropped, one too early is refused.
 //! 3. A table's fingerprint is that of its rows. Changes that don't fit what is stored are refused before anything
 //!    is written.
-//! 4. Nothing is synced by [`Views::apply`]: the journal holds the truth, and what a power loss takes from the store
+//! 4. What changes in a view that is followed is logged in the batch that changes it: [`Views::follow`].
+//! 5. Nothing is synced by [`Views::apply`]: the journal holds the truth, and what a power loss takes from the store
 //!    is replayed. [`Views::sync`] says from which epoch on.
 //!
 //! ```
@@ -37,7 +38,9 @@ mod blocks;
 mod changes;
 mod error;
 mod fingerprint;
+mod log;
 mod packed;
+pub mod peers;
 mod reader;
 mod reconcile;
 mod search;
@@ -46,9 +49,12 @@ mod state;
 mod tests;
 
 pub use changes::{Change, Changes, Conflict};
-pub use error::ViewsError;
+pub use error::{ReadError, ViewsError};
 pub use fingerprint::Fingerprint;
-pub use reader::{ReadError, Reader, Scan, Snapshot};
+pub use log::{
+    At, Follow, Follower, LogError, LogHead, LogPage, ParseAtError, ViewChange, followed_tables, is_followed,
+};
+pub use reader::{Reader, Scan, Snapshot};
 pub use reconcile::Corrections;
 
 use crate::{
@@ -56,7 +62,9 @@ use crate::{
     store::{self, Pair, Store, StoreConfig, Write},
 };
 use blocks::Blocks;
+use log::Appender;
 use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
 use springline_model::{Epoch, EpochCommit, Partition, Position, Table, View, rows::PostingsRow};
 use state::{State, load_positions, write_position};
 use std::{
@@ -104,7 +112,7 @@ pub enum Applied {
 }
 
 /// How a view is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewStatus {
     /// The version of its definition that its rows come from; none while they are being replaced, or if it was never
     /// complete. If it isn't [`View::version`], the view has to be recomputed and [`Views::reconcile`]d.
@@ -131,19 +139,21 @@ impl Views {
         let positions = Mutex::new(load_positions(&*store)?);
         let applied = watch::Sender::new(state.epoch);
         let shared = Arc::new(Shared {
-            blocks: Blocks::new(store),
+            blocks: Blocks::new(store, state.second()),
             gate: RwLock::new(state),
             index,
             applied,
             off: OnceLock::new(),
         });
-        Ok(Self(Arc::new(Inner { shared, writer: Mutex::default(), positions })))
+        let views = Self(Arc::new(Inner { shared, writer: Mutex::default(), positions }));
+        View::ALL.iter().try_for_each(|view| views.clear_other(*view))?;
+        Ok(views)
     }
 
     /// The reader's side.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader(self.0.shared.clone())
+        Reader::new(self.0.shared.clone())
     }
 
     /// Applies an epoch's changes to all views at once.
@@ -151,7 +161,7 @@ impl Views {
     /// # Errors
     /// [`ViewsError::Gap`], [`ViewsError::Conflict`], [`ViewsError::Stale`], [`ViewsError::Search`]: nothing is
     /// written. Or the store fails: then it has to be opened again to know what it holds.
-    pub fn apply(&self, commit: &EpochCommit, changes: Changes) -> Result<Applied, ViewsError> {
+    pub fn apply(&self, commit: &EpochCommit, mut changes: Changes) -> Result<Applied, ViewsError> {
         let _writer = self.0.writer.lock();
         let mut state = self.state();
         if commit.epoch <= state.epoch {
@@ -161,28 +171,45 @@ impl Views {
             return Err(ViewsError::Gap { applied: state.epoch, epoch: commit.epoch });
         }
         let (mut writes, mut rows) = (Vec::new(), 0);
-        for (table, changes) in changes.tables {
+        let mut log = Appender::new(commit.epoch, commit.at);
+        if !changes.visible.is_empty() {
+            // The records are the first table, and may be hidden without a change of theirs.
+            changes.tables.entry(Table::Records).or_default();
+        }
+        for (table, row_changes) in changes.tables {
             if table == Table::Search {
                 return Err(ViewsError::Misplaced(table));
             }
-            let changes = changes::consolidate(table, changes)?;
-            if changes.is_empty() {
+            let row_changes = changes::consolidate(table, row_changes)?;
+            if table == Table::Records {
+                let shown = log::shown(&self.0.shared.blocks, &changes.visible, &row_changes)?;
+                log.append(&mut state.book, table, &shown);
+            }
+            if row_changes.is_empty() {
                 continue;
             }
             if !state.is_current(table.view()) {
                 return Err(ViewsError::Stale(table.view()));
             }
-            writes.extend(packed::edit(&self.0.shared.blocks, table, &changes)?);
+            writes.extend(packed::edit(&self.0.shared.blocks, table, &row_changes)?);
             let fingerprint = state.table(table);
-            for change in &changes {
+            for change in &row_changes {
                 change.old.iter().for_each(|old| fingerprint.remove(table, &change.key, old));
                 change.new.iter().for_each(|new| fingerprint.add(table, &change.key, new));
             }
-            rows += changes.len();
+            if table != Table::Records {
+                log.append(&mut state.book, table, &row_changes);
+            }
+            rows += row_changes.len();
         }
         rows += changes.postings.len();
         let staged = self.stage_postings(&mut state, changes.postings)?;
         state.advance(commit);
+        let mut logged = log.finish(&mut state.book);
+        if !logged.is_empty() {
+            self.trim(&mut state.book, &mut logged)?;
+            writes.append(&mut logged);
+        }
         let advances = commit.advances.iter();
         writes.extend(advances.clone().map(|advance| write_position(&advance.partition, &advance.to)));
         let written = Applied::Written { rows, writes: writes.len() };
@@ -325,7 +352,9 @@ impl Views {
         let epoch = state.epoch;
         let shared = &self.0.shared;
         let mut gate = shared.gate.write();
+        writes.extend(state.book.write(&gate.book)?);
         shared.blocks.commit(writes)?;
+        shared.blocks.turn(state.second());
         *gate = state;
         staged.map_or(Ok(()), |staged| shared.index.publish(staged))?;
         drop(gate);

@@ -10,7 +10,7 @@
 //! value of about [`TARGET`] bytes, found by [`Blocks::floor`]: the block of a row is the one with the greatest key
 //! that is not above it. A block's key need not be its first row's: it is the shortest text that separates the
 //! block from the one before, and stays when rows come and go. What lies before the first block belongs to a block
-//! `[tag]`, whether that is there or not.
+//! `[tag]`, whether that is there or not. Which tag a table has is known to [`Blocks`].
 //!
 //! Invariants: a block is never empty; its rows rise strictly and lie between its key and the next block's; it is
 //! not much longer than [`MOST`] unless it is a single row. A block that shrinks below [`LEAST`] is joined with the
@@ -22,8 +22,7 @@ use super::{
     block::{BlockReader, BlockWriter, Rows, common_prefix, row_size},
     blocks::Blocks,
     changes::{Conflict, RowChange},
-    error::ViewsError,
-    reader::ReadError,
+    error::{ReadError, ViewsError},
 };
 use crate::store::{Pair, StoreError, Write};
 use springline_model::Table;
@@ -71,8 +70,9 @@ pub(super) fn visit(
         }
     };
     // What is left to ask the store for: [low, high).
-    let mut low = vec![table as u8];
-    let mut high = to.map_or_else(|| vec![table as u8 + 1], |to| block_key(table, to));
+    let tag = blocks.tag(table);
+    let mut low = vec![tag];
+    let mut high = to.map_or_else(|| vec![tag + 1], |to| block_key(tag, to));
     if !reverse && let Some((key, block)) = floor(blocks, table, from)? {
         if show_block(&block)?.is_break() {
             return Ok(());
@@ -140,18 +140,34 @@ pub(super) fn edit(blocks: &Blocks, table: Table, changes: &[RowChange]) -> Resu
     while let Some(change) = changes.get(at) {
         let first = match next.take() {
             Some(block) => block,
-            None => floor(blocks, table, &change.key)?.unwrap_or_else(|| (vec![table as u8], Vec::new())),
+            None => {
+                floor(blocks, table, &change.key)?.unwrap_or_else(|| (vec![blocks.tag(table)], Vec::new()))
+            }
         };
         (at, next) = edit.blocks(first, at)?;
     }
     Ok(edit.writes)
 }
 
-/// The writes that delete whatever lies under a table's tag, at most `limit` of them.
-pub(super) fn clear(blocks: &Blocks, table: Table, limit: usize) -> Result<Vec<Write>, StoreError> {
-    let (from, to) = ([table as u8], [table as u8 + 1]);
+/// The writes that delete whatever lies under a tag, at most `limit` of them.
+pub(super) fn clear(blocks: &Blocks, tag: u8, limit: usize) -> Result<Vec<Write>, StoreError> {
+    let (from, to) = ([tag], [tag + 1]);
     let found = blocks.store().range(Bound::Included(&from), Bound::Excluded(&to), false, limit)?;
     Ok(found.into_iter().map(|(key, _)| Write::Delete(key)).collect())
+}
+
+/// The writes that make a table of these rows, which rise by key, under a tag with nothing under it.
+pub(super) fn fill(tag: u8, rows: &[Pair]) -> impl Iterator<Item = Write> {
+    let rows: Vec<(&[u8], &[u8])> =
+        rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+    let sizes = sizes(&rows);
+    cut(&sizes).into_iter().map(move |piece| {
+        let key = match piece.start {
+            0 => vec![tag],
+            start => separator(tag, rows[start - 1].0, rows[start].0),
+        };
+        Write::Put(key, write_block(&rows[piece.clone()], sizes[piece].iter().sum()))
+    })
 }
 
 struct Edit<'a> {
@@ -251,7 +267,7 @@ impl Edit<'_> {
         for (index, piece) in cut(sizes).into_iter().enumerate() {
             let key = match index {
                 0 => old[0].0.clone(),
-                _ => separator(self.table, rows[piece.start - 1].0, rows[piece.start].0),
+                _ => separator(self.blocks.tag(self.table), rows[piece.start - 1].0, rows[piece.start].0),
             };
             gone.retain(|old| **old != key);
             let block = write_block(&rows[piece.clone()], sizes[piece].iter().sum());
@@ -299,16 +315,16 @@ fn cut(sizes: &[usize]) -> Vec<Range<usize>> {
 
 /// The block that a row lies in if it is there.
 fn floor(blocks: &Blocks, table: Table, key: &[u8]) -> Result<Option<Pair>, StoreError> {
-    blocks.floor(&block_key(table, key))
+    blocks.floor(&block_key(blocks.tag(table), key))
 }
 
-fn block_key(table: Table, key: &[u8]) -> Vec<u8> {
-    [slice::from_ref(&(table as u8)), key].concat()
+fn block_key(tag: u8, key: &[u8]) -> Vec<u8> {
+    [slice::from_ref(&tag), key].concat()
 }
 
 /// The key of a block that begins with `first`, where the one before ends with `last`.
-fn separator(table: Table, last: &[u8], first: &[u8]) -> Vec<u8> {
-    block_key(table, &first[..=common_prefix(last, first)])
+fn separator(tag: u8, last: &[u8], first: &[u8]) -> Vec<u8> {
+    block_key(tag, &first[..=common_prefix(last, first)])
 }
 
 /// The least key above one.
@@ -322,11 +338,14 @@ pub(super) mod tests {
     use super::*;
     use crate::store::{self, Engine, StoreConfig};
     use proptest::prelude::*;
-    use std::{collections::BTreeMap, path::Path};
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        path::Path,
+    };
 
     /// Checks the module's invariants, and gives the bytes of each block.
     pub(in crate::views) fn check(store: &Blocks, table: Table) -> Vec<usize> {
-        let (from, to) = ([table as u8], [table as u8 + 1]);
+        let (from, to) = ([store.tag(table)], [store.tag(table) + 1]);
         let blocks =
             store.store().range(Bound::Included(&from), Bound::Excluded(&to), false, usize::MAX).unwrap();
         let mut last: Option<Vec<u8>> = None;
@@ -345,7 +364,7 @@ pub(super) mod tests {
     }
 
     fn memory() -> Blocks {
-        Blocks::new(store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap())
+        Blocks::new(store::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap(), BTreeSet::new())
     }
 
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -437,7 +456,7 @@ pub(super) mod tests {
         let blocks = check(&store, Table::Nodes);
         let live: usize = blocks.iter().sum();
         assert!(blocks.len() <= 2 + live / (LEAST / 2), "{live} bytes in {} blocks", blocks.len());
-        store.commit(clear(&store, Table::Nodes, usize::MAX).unwrap()).unwrap();
+        store.commit(clear(&store, store.tag(Table::Nodes), usize::MAX).unwrap()).unwrap();
         assert!(check(&store, Table::Nodes).is_empty());
     }
 

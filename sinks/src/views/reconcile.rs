@@ -1,27 +1,40 @@
-//! Makes a stored view exactly what it should be, by writing what differs.
+//! Makes a stored view exactly what it should be.
 //!
-//! A small difference is one atomic batch. A large one (a view that is new, or whose definition has changed) is
-//! written in several, so that readers and memory are not held up: before the first the view loses its version,
-//! with the last it gets it back, so a crash in between is seen and repaired at the next start.
+//! A small difference is one atomic batch. A large one (a view that is new, or whose definition has changed) would hold
+//! up readers and memory, and in several batches they would see a mixture. So the view is written whole, beside what
+//! is served, and takes its place with the last, small batch:
+//!
+//! ```text
+//!  table's tag         k1 … k9  served until then         deleted afterwards
+//!  its other tag       k1'… k9' written meanwhile         served from then on
+//!  log                 … 7.3 │ 7.4 … 7.900  not read until then
+//! ```
+//!
+//! Invariants: a crash leaves the rows of before, or those that follow; what it leaves beside them is deleted at the
+//! next start. The log tells of what differs, and its end moves with the rows.
+//! Limits: the rows lie in memory, and meanwhile twice on disk.
+
+#[cfg(test)]
+mod tests;
 
 use super::{
     Views,
     blocks::Blocks,
     changes::{Conflict, RowChange},
-    error::ViewsError,
+    error::{ReadError, ViewsError},
     fingerprint::Fingerprint,
+    log::Appender,
     packed,
-    reader::ReadError,
     state::{State, write_position},
 };
 use crate::store::{Pair, Write};
 use springline_model::{Epoch, Partition, Position, Table, Timestamp, View, rows::PostingsRow};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-/// Row changes a batch.
-const BATCH_ROWS: usize = 4096;
-/// Blocks deleted a batch.
-const BATCH_BLOCKS: usize = 1000;
+/// Row changes that are one batch.
+const BATCH_ROWS: usize = if cfg!(test) { 32 } else { 4096 };
+/// Blocks written, or deleted, a batch.
+const BATCH_BLOCKS: usize = if cfg!(test) { 4 } else { 256 };
 
 /// What had to be written to make a view right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,14 +48,16 @@ pub struct Corrections {
 }
 
 impl Corrections {
-    fn count(&mut self, changes: &[RowChange]) {
-        for change in changes {
-            match (&change.old, &change.new) {
-                (None, _) => self.added += 1,
-                (_, None) => self.removed += 1,
-                _ => self.changed += 1,
-            }
+    fn count(&mut self, old: Option<&[u8]>, new: Option<&[u8]>) {
+        match (old, new) {
+            (None, _) => self.added += 1,
+            (_, None) => self.removed += 1,
+            _ => self.changed += 1,
         }
+    }
+
+    const fn rows(&self) -> u64 {
+        self.added + self.removed + self.changed
     }
 }
 
@@ -93,7 +108,7 @@ impl Views {
         Ok(())
     }
 
-    /// Writes what differs, and with the last batch also the state, with the view complete, and `writes`.
+    /// Writes what differs, and with it (in the last batch) the state, with the view complete, and `writes`.
     fn make(
         &self,
         view: View,
@@ -105,40 +120,61 @@ impl Views {
             return Err(ViewsError::Misplaced(*table));
         }
         let blocks = &self.0.shared.blocks;
-        let mut corrections = Corrections::default();
-        let mut changes: Vec<(Table, Vec<RowChange>)> = Vec::new();
+        let mut wanted: BTreeMap<Table, Vec<Pair>> = BTreeMap::new();
         for table in view.tables() {
-            let wanted = sorted(table, rows.remove(&table).unwrap_or_default())?;
-            *state.table(table) = fingerprint(table, &wanted);
-            let differs = match difference(blocks, table, wanted)? {
-                Compared::Whole(differs) => differs,
-                Compared::Damaged(wanted) => {
-                    self.clear(view, table)?;
-                    wanted
-                        .into_iter()
-                        .map(|(key, value)| RowChange { key, old: None, new: Some(value) })
-                        .collect()
-                }
-            };
-            corrections.count(&differs);
-            changes.push((table, differs));
-        }
-        let total: usize = changes.iter().map(|(_, changes)| changes.len()).sum();
-        if total <= BATCH_ROWS {
-            for (table, changes) in changes {
-                writes.extend(packed::edit(blocks, table, &changes)?);
-            }
-        } else {
-            for (table, changes) in &changes {
-                for changes in changes.chunks(BATCH_ROWS) {
-                    let writes = packed::edit(blocks, *table, changes)?;
-                    self.commit(self.without(view), writes, None)?;
-                }
-            }
+            let rows = sorted(table, rows.remove(&table).unwrap_or_default())?;
+            *state.table(table) = fingerprint(table, &rows);
+            wanted.insert(table, rows);
         }
         state.complete(view);
+        let (corrections, is_damaged) = differences(blocks, &wanted)?;
+        let is_small = !is_damaged && corrections.rows() <= BATCH_ROWS as u64;
+        if is_damaged {
+            self.end_log(view, "rows of it were damaged")?;
+        }
+        if !is_small {
+            self.write_beside(view, &wanted)?;
+            state.turn(view);
+        }
+        // What was written of the log by now.
+        state.book = self.state().book;
+        self.sweep(view)?;
+        let mut log = Appender::new(state.epoch, state.clock);
+        for (table, rows) in wanted.iter().filter(|_| !is_damaged) {
+            in_batches(blocks, *table, rows, |changes| {
+                log.append(&mut state.book, *table, changes);
+                if is_small {
+                    writes.extend(packed::edit(blocks, *table, changes)?);
+                } else {
+                    blocks.commit(log.take_full())?;
+                }
+                Ok(())
+            })?;
+        }
+        writes.extend(log.finish(&mut state.book));
+        self.trim(&mut state.book, &mut writes)?;
         self.commit(state, writes, None)?;
+        if !is_small {
+            self.clear_other(view)?;
+        }
         Ok(corrections)
+    }
+
+    /// Writes a view's rows where those that are served don't lie.
+    fn write_beside(&self, view: View, wanted: &BTreeMap<Table, Vec<Pair>>) -> Result<(), ViewsError> {
+        self.clear_other(view)?;
+        let blocks = &self.0.shared.blocks;
+        for (table, rows) in wanted {
+            let mut writes = packed::fill(blocks.other_tag(*table), rows);
+            loop {
+                let batch: Vec<Write> = writes.by_ref().take(BATCH_BLOCKS).collect();
+                if batch.is_empty() {
+                    break;
+                }
+                blocks.commit(batch)?;
+            }
+        }
+        Ok(())
     }
 
     /// The state as it is, but for the view's version.
@@ -148,15 +184,19 @@ impl Views {
         state
     }
 
-    /// Deletes a table that can't be read.
-    fn clear(&self, view: View, table: Table) -> Result<(), ViewsError> {
-        loop {
-            let writes = packed::clear(&self.0.shared.blocks, table, BATCH_BLOCKS)?;
-            if writes.is_empty() {
-                return Ok(());
+    /// Deletes what lies where a view's rows don't: those of before, or what a crash has left.
+    pub(super) fn clear_other(&self, view: View) -> Result<(), ViewsError> {
+        let blocks = &self.0.shared.blocks;
+        for table in view.tables().filter(|table| *table != Table::Search) {
+            loop {
+                let writes = packed::clear(blocks, blocks.other_tag(table), BATCH_BLOCKS)?;
+                if writes.is_empty() {
+                    break;
+                }
+                blocks.commit(writes)?;
             }
-            self.commit(self.without(view), writes, None)?;
         }
+        Ok(())
     }
 }
 
@@ -175,39 +215,69 @@ pub(super) fn fingerprint(table: Table, rows: &[Pair]) -> Fingerprint {
     fingerprint
 }
 
-enum Compared {
-    /// The changes that lead from what is stored to what is wanted.
-    Whole(Vec<RowChange>),
-    /// What is stored can't be read; what is wanted.
-    Damaged(Vec<Pair>),
+/// How much differs, and whether rows that are stored can't be read.
+fn differences(
+    blocks: &Blocks,
+    wanted: &BTreeMap<Table, Vec<Pair>>,
+) -> Result<(Corrections, bool), ViewsError> {
+    let (mut corrections, mut is_damaged) = (Corrections::default(), false);
+    for (table, rows) in wanted {
+        let before = corrections;
+        let compared = compare(blocks, *table, rows, |_, old, new| {
+            corrections.count(old, new);
+            Ok(())
+        });
+        match compared {
+            Err(ViewsError::Read(ReadError::Block { .. })) => {
+                is_damaged = true;
+                corrections = Corrections { added: before.added + rows.len() as u64, ..before };
+            }
+            compared => compared?,
+        }
+    }
+    Ok((corrections, is_damaged))
 }
 
-fn difference(blocks: &Blocks, table: Table, wanted: Vec<Pair>) -> Result<Compared, ViewsError> {
-    // Which of the wanted rows are there already, so that nothing is lost if a block is damaged.
-    let mut there = vec![false; wanted.len()];
-    let mut old = BTreeMap::new();
-    let mut at = 0;
-    let read = packed::visit(blocks, table, &[], None, false, |key, value| {
-        while wanted.get(at).is_some_and(|(wanted, _)| wanted.as_slice() < key) {
-            at += 1;
-        }
-        match wanted.get(at) {
-            Some((same, wanted)) if same == key && wanted == value => there[at] = true,
-            _ => drop(old.insert(key.to_vec(), value.to_vec())),
-        }
-        ControlFlow::Continue(())
-    });
-    match read {
-        Err(ReadError::Block { .. }) => return Ok(Compared::Damaged(wanted)),
-        read => read?,
-    }
+/// Shows what differs as changes.
+fn in_batches(
+    blocks: &Blocks,
+    table: Table,
+    wanted: &[Pair],
+    mut show: impl FnMut(&[RowChange]) -> Result<(), ViewsError>,
+) -> Result<(), ViewsError> {
     let mut changes = Vec::new();
-    for ((key, value), there) in wanted.into_iter().zip(there) {
-        if !there {
-            changes.push(RowChange { old: old.remove(&key), key, new: Some(value) });
+    compare(blocks, table, wanted, |key, old, new| {
+        let [old, new] = [old, new].map(|value| value.map(<[u8]>::to_vec));
+        changes.push(RowChange { key: key.to_vec(), old, new });
+        if changes.len() < BATCH_ROWS {
+            return Ok(());
         }
-    }
-    changes.extend(old.into_iter().map(|(key, value)| RowChange { key, old: Some(value), new: None }));
-    changes.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    Ok(Compared::Whole(changes))
+        show(&std::mem::take(&mut changes))
+    })?;
+    show(&changes)
+}
+
+/// Shows each key with what is stored and what is wanted, where they differ, in order.
+fn compare(
+    blocks: &Blocks,
+    table: Table,
+    wanted: &[Pair],
+    mut show: impl FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) -> Result<(), ViewsError>,
+) -> Result<(), ViewsError> {
+    let mut wanted = wanted.iter().peekable();
+    let mut shown = Ok(());
+    packed::visit(blocks, table, &[], None, false, |key, stored| {
+        shown = (|| {
+            while let Some((missing, value)) = wanted.next_if(|(wanted, _)| wanted.as_slice() < key) {
+                show(missing, None, Some(value))?;
+            }
+            match wanted.next_if(|(wanted, _)| wanted.as_slice() == key) {
+                Some((_, value)) if value == stored => Ok(()),
+                found => show(key, Some(stored), found.map(|(_, value)| value.as_slice())),
+            }
+        })();
+        if shown.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    shown?;
+    wanted.try_for_each(|(key, value)| show(key, None, Some(value)))
 }

@@ -7,20 +7,23 @@
 //! Both are written in the batch of the epoch that they are about. A source's thousand partitions don't have to be
 //! written again when one moves, so positions are apart.
 
-use super::{error::ViewsError, fingerprint::Fingerprint};
+use super::{error::ViewsError, fingerprint::Fingerprint, log::Book};
 use crate::store::{Store, Write};
 use serde::{Deserialize, Serialize};
 use springline_model::{
     Epoch, EpochCommit, Partition, Position, SourceId, Table, Timestamp, View,
     key::{KeyReader, KeyWriter},
 };
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 const STATE: &[u8] = b"\0state";
 const POSITION: &[u8] = b"\0position";
 const SETTINGS: &[u8] = b"\0settings";
 
-/// All but the positions.
+/// All but the positions, and the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     /// The last epoch applied.
@@ -31,6 +34,8 @@ pub(super) struct State {
     pub(super) tables: BTreeMap<Table, Fingerprint>,
     /// Of each view that was ever complete.
     pub(super) views: BTreeMap<View, Stamp>,
+    /// Which logs there are; kept apart, under a key of its own.
+    pub(super) book: Book,
 }
 
 /// How complete a view is.
@@ -40,6 +45,8 @@ pub(super) struct Stamp {
     pub(super) version: Option<u16>,
     /// The epoch that they are complete as of.
     pub(super) applied: Epoch,
+    /// Whether they lie in the second of their two places.
+    pub(super) is_second: bool,
 }
 
 /// On disk, tables go by their tags and views by their names: both outlive a reordering of the enums. What another
@@ -62,7 +69,8 @@ impl State {
 
     /// Reads it back, or starts afresh.
     pub(super) fn load(store: &dyn Store) -> Result<Self, ViewsError> {
-        let Some(bytes) = store.get(STATE)? else { return Ok(Self::fresh()) };
+        let book = Book::load(store)?;
+        let Some(bytes) = store.get(STATE)? else { return Ok(Self { book, ..Self::fresh() }) };
         let stored: Stored = postcard::from_bytes(&bytes)?;
         let table = |(tag, fingerprint)| Table::from_tag(tag).map(|table| (table, fingerprint));
         let view = |(name, stamp): (String, Stamp)| View::from_name(&name).map(|view| (view, stamp));
@@ -71,6 +79,7 @@ impl State {
             clock: stored.clock,
             tables: stored.tables.into_iter().filter_map(table).collect(),
             views: stored.views.into_iter().filter_map(view).collect(),
+            book,
         })
     }
 
@@ -107,7 +116,19 @@ impl State {
 
     /// The view's rows are what this program would have written, as of the state's epoch.
     pub(super) fn complete(&mut self, view: View) {
-        self.views.insert(view, Stamp { version: Some(view.version()), applied: self.epoch });
+        let is_second = self.stamp(view).is_second;
+        self.views.insert(view, Stamp { version: Some(view.version()), applied: self.epoch, is_second });
+    }
+
+    /// The view's rows are those in the other of their two places.
+    pub(super) fn turn(&mut self, view: View) {
+        let stamp = self.views.entry(view).or_default();
+        stamp.is_second = !stamp.is_second;
+    }
+
+    /// The views whose rows lie in the second of their places.
+    pub(super) fn second(&self) -> BTreeSet<View> {
+        self.views.iter().filter(|(_, stamp)| stamp.is_second).map(|(view, _)| *view).collect()
     }
 
     /// The view's rows are not to be trusted.
@@ -172,6 +193,7 @@ mod tests {
         assert_eq!(State::load(&*store).unwrap(), State::fresh());
         let mut state = State::fresh();
         state.invalidate(View::Search);
+        state.turn(View::Rankings);
         state.table(Table::Nodes).add(Table::Nodes, b"a", b"b");
         let at = Timestamp(-5);
         state.advance(&EpochCommit { epoch: Epoch(7), at, execution: 0, advances: vec![], events: 0 });

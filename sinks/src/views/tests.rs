@@ -8,15 +8,15 @@ use springline_model::{
     rows::{AuthorRow, NodeRow, NoteMeta, SubnodeRow},
 };
 
-const TABLES: [Table; 4] = [Table::Nodes, Table::Authors, Table::Backlinks, Table::Records];
+pub(super) const TABLES: [Table; 4] = [Table::Nodes, Table::Authors, Table::Backlinks, Table::Records];
 
-type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
+pub(super) type Tables = BTreeMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 fn memory() -> Views {
     Views::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap()
 }
 
-fn commit(epoch: u64) -> EpochCommit {
+pub(super) fn commit(epoch: u64) -> EpochCommit {
     let partition = Partition { source: SourceId::new("s"), name: format!("p{}", epoch % 3) };
     let advance = Advance { partition, from: None, to: Position(epoch.to_string()) };
     let at = Timestamp(epoch.cast_signed() * 10);
@@ -24,7 +24,7 @@ fn commit(epoch: u64) -> EpochCommit {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     /// New values of some keys.
     Epoch(BTreeMap<(usize, u16), Option<(u8, usize)>>),
     Reopen,
@@ -36,7 +36,7 @@ fn value() -> impl Strategy<Value = (u8, usize)> {
     (any::<u8>(), prop_oneof![9 => 0..200_usize, 1 => 4000..9000_usize])
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let cell = (0..TABLES.len(), 0..300_u16);
     let epoch = proptest::collection::btree_map(cell, proptest::option::weighted(0.7, value()), 0..60);
     let rows = proptest::collection::btree_map(0..300_u16, value(), 0..60);
@@ -48,12 +48,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..12)
 }
 
-fn row(key: u16, (byte, length): (u8, usize)) -> Pair {
+pub(super) fn row(key: u16, (byte, length): (u8, usize)) -> Pair {
     (format!("key {key}").into_bytes(), vec![byte; length])
 }
 
 /// The changes that lead an oracle on, given as an operator might: out of order and with noise that cancels.
-fn changes(oracle: &mut Tables, cells: BTreeMap<(usize, u16), Option<(u8, usize)>>) -> Changes {
+pub(super) fn changes(oracle: &mut Tables, cells: BTreeMap<(usize, u16), Option<(u8, usize)>>) -> Changes {
     let mut changes = Changes::default();
     for ((table, key), new) in cells {
         let table = TABLES[table];
@@ -125,7 +125,10 @@ fn follow(engine: Engine, steps: Vec<Step>) {
             Step::Reopen => {}
             Step::Reconcile(table, rows) => {
                 let table = TABLES[table];
-                let garbage = rows.keys().take(1).map(|_| Write::Put(vec![table as u8], vec![0xFF; 9]));
+                let garbage = rows
+                    .keys()
+                    .take(1)
+                    .map(|_| Write::Put(vec![views.0.shared.blocks.tag(table)], vec![0xFF; 9]));
                 views.0.shared.blocks.commit(garbage.collect()).unwrap();
                 let rows: BTreeMap<_, _> = rows.into_iter().map(|(key, value)| row(key, value)).collect();
                 let mut given: BTreeMap<Table, Vec<Pair>> = BTreeMap::new();

@@ -9,7 +9,9 @@ use super::{
     manual,
 };
 use serde_json::Value;
-use springline_model::{FeedbackSource, FeedbackStatus, ItemName, Project, Timestamp, Uri, feedback::attr};
+use springline_model::{
+    FeedbackSource, FeedbackStatus, ItemName, Project, Record, Timestamp, Uri, feedback::attr,
+};
 
 const SOURCE: FeedbackSource = FeedbackSource::Github;
 
@@ -102,34 +104,84 @@ fn comment(
     if issue.get("pull_request").is_some_and(|request| !request.is_null()) {
         return Ok(Reading::Passed("a comment on a pull request is no feedback".into()));
     }
-    let comment = &payload["comment"];
-    let Some(of) = issue_name(issue, payload) else { return Err(no_repository()) };
-    let id = name(comment, &["id"]).ok_or_else(|| Refusal("the comment has no `id`".into()))?;
-    let external = format!("{of}/comment-{id}");
+    let said = &payload["comment"];
+    let Some(external) = issue_name(issue, payload) else { return Err(no_repository()) };
+    let of = ItemName { project: project.clone(), source: SOURCE, external };
     if action == "deleted" {
-        return Ok(Reading::Gone(ItemName { project: project.clone(), source: SOURCE, external }.uri()));
+        return Ok(Reading::Gone(comment_name(&of, said)?.uri()));
     }
-    let draft = Draft {
-        source: SOURCE,
-        external: Some(external),
+    let on = On {
         title: text(issue, &["title"]).unwrap_or_default(),
-        text: text(comment, &["body"]).unwrap_or_default().to_owned(),
-        author: author(comment),
-        created: time(comment, &["created_at"])?,
-        edited: time(comment, &["updated_at"])?,
-        // Whether anything is left to do is the issue's matter.
-        status: FeedbackStatus::Open,
-        url: text(comment, &["html_url"]).map(str::to_owned),
-        tags: Vec::new(),
-        langs: Vec::new(),
-        attrs: vec![
-            (attr::REPO, repository(issue, payload).unwrap_or_default()),
-            (attr::ISSUE, number(issue).map(|number| number.to_string()).unwrap_or_default()),
-            (attr::ISSUE_URL, text(issue, &["html_url"]).unwrap_or_default().to_owned()),
-            (attr::ANSWERS, of),
-        ],
+        repo: repository(issue, payload).unwrap_or_default(),
+        number: number(issue).map(|number| number.to_string()).unwrap_or_default(),
+        url: text(issue, &["html_url"]).unwrap_or_default().to_owned(),
     };
-    draft.cut().reading(project, now)
+    on.comment(&of, said, now)
+}
+
+/// The issue that a comment of the API answers, if it says so.
+#[must_use]
+pub fn issue_of(project: &Project, comment: &Value) -> Option<ItemName> {
+    let (_, path) = text(comment, &["issue_url"])?.split_once("/repos/")?;
+    let (repo, number) = path.split_once("/issues/")?;
+    let number: u64 = number.parse().ok()?;
+    let external = format!("{repo}#{number}");
+    is_repository(repo).then(|| ItemName { project: project.clone(), source: SOURCE, external })
+}
+
+/// Reads a comment as the API has it, given the issue that it answers as it is here.
+///
+/// # Errors
+/// It breaks a bound, or has no `id`.
+pub fn read_comment(
+    comment: &Value,
+    of: &ItemName,
+    issue: &Record,
+    now: Timestamp,
+) -> Result<Reading, Refusal> {
+    let attr = |name: &str| issue.attrs.get(name).cloned().unwrap_or_default();
+    let (repo, number, url) = (attr(attr::REPO), attr(attr::ISSUE), attr(attr::ISSUE_URL));
+    On { title: &issue.title, repo, number, url }.comment(of, comment, now)
+}
+
+/// What a comment takes from its issue.
+struct On<'a> {
+    title: &'a str,
+    repo: String,
+    number: String,
+    url: String,
+}
+
+impl On<'_> {
+    fn comment(self, of: &ItemName, comment: &Value, now: Timestamp) -> Result<Reading, Refusal> {
+        let draft = Draft {
+            source: SOURCE,
+            external: Some(comment_name(of, comment)?.external),
+            title: self.title,
+            text: text(comment, &["body"]).unwrap_or_default().to_owned(),
+            author: author(comment),
+            created: time(comment, &["created_at"])?,
+            edited: time(comment, &["updated_at"])?,
+            // Whether anything is left to do is the issue's matter.
+            status: FeedbackStatus::Open,
+            url: text(comment, &["html_url"]).map(str::to_owned),
+            tags: Vec::new(),
+            langs: Vec::new(),
+            attrs: vec![
+                (attr::REPO, self.repo),
+                (attr::ISSUE, self.number),
+                (attr::ISSUE_URL, self.url),
+                (attr::ANSWERS, of.external.clone()),
+            ],
+        };
+        draft.cut().reading(&of.project, now)
+    }
+}
+
+/// What a comment on an issue is called.
+fn comment_name(of: &ItemName, comment: &Value) -> Result<ItemName, Refusal> {
+    let id = name(comment, &["id"]).ok_or_else(|| Refusal("the comment has no `id`".into()))?;
+    Ok(ItemName { external: format!("{}/comment-{id}", of.external), ..of.clone() })
 }
 
 fn no_repository() -> Refusal {

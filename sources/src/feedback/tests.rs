@@ -72,6 +72,14 @@ fn reads_issues_of_github() {
         let comment = item(hook("issue_comment", &payload).unwrap());
         assert_eq!(external(&comment), "Codertocat/Hello-World#1/comment-492700400", "{of}");
         assert_eq!(comment.attrs[attr::ANSWERS], "Codertocat/Hello-World#1");
+        // The API's comment alone is the same item, given its issue.
+        let (alone, issue) = (
+            &payload["comment"],
+            item(read(FeedbackSource::Github, &project(), &payload["issue"], NOW).unwrap()),
+        );
+        let of = github::issue_of(&project(), alone).unwrap();
+        assert_eq!(of.uri(), issue.uri);
+        assert_eq!(item(github::read_comment(alone, &of, &issue, NOW).unwrap()), comment);
     }
     let ping = recorded("github-ping-payload.json").unwrap();
     assert!(matches!(hook("ping", &ping).unwrap(), Reading::Passed(_)));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use springline_model::Project;
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Issues of repositories on GitHub.
+/// Issues of repositories on GitHub, and the comments on them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GithubConfig {
@@ -19,8 +19,15 @@ pub struct GithubConfig {
     pub token_file: Option<PathBuf>,
     /// A variable of the environment with that token.
     pub token_env: Option<String>,
+    /// Read the comments on issues, too: each is an item of its own.
+    pub comments: bool,
     /// How long after looking it is looked again.
     pub poll_secs: u64,
+    /// How often it is looked for open issues and for comments that were deleted or moved away. 0: never. A look takes a
+    /// request for each 100 of them.
+    pub recheck_secs: u64,
+    /// Of the comments those that were made in the last so many days.
+    pub recheck_days: u32,
 }
 
 impl Default for GithubConfig {
@@ -30,7 +37,10 @@ impl Default for GithubConfig {
             base_url: "https://api.github.com".into(),
             token_file: None,
             token_env: None,
+            comments: true,
             poll_secs: 300,
+            recheck_secs: 86_400,
+            recheck_days: 30,
         }
     }
 }
@@ -47,6 +57,9 @@ impl GithubConfig {
         }
         if !(1..=7 * 86_400).contains(&self.poll_secs) {
             return wrong("`poll_secs` must be from 1 to 604800".into());
+        }
+        if self.recheck_secs > 30 * 86_400 {
+            return wrong("`recheck_secs` must be at most 2592000".into());
         }
         let mut repos = BTreeMap::new();
         for (repo, project) in &self.repos {

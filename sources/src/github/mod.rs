@@ -1,37 +1,50 @@
-//! The issues of repositories, read over GitHub's API.
+//! The issues of repositories and the comments on them, read over GitHub's API.
 //!
 //! ```text
 //!  GET {base}/repos/{owner}/{repo}/issues?state=all&sort=updated&direction=desc&since=…&per_page=100
-//!    └► pages by `Link: rel="next"` ─► feedback::github::read ─► what is news ─► outbox
+//!  GET …/issues/comments?sort=updated&direction=desc&since=…&per_page=100
+//!    └► pages by `Link: rel="next"` ─► feedback::github::read, read_comment ─► what is news ─► outbox
 //!  position = the newest `updated_at` of the walk's first page, sent when the walk is over
+//!  now and then: open issues, young comments ─► what is here and not there (`recheck`)
 //! ```
 //!
 //! The newest come first: what is changed while a walk goes on moves to the front, where the next walk finds it, and
 //! pushes others onto a later page, where they are read twice and told once. A walk that is cut short is begun again.
 //! Pull requests are left out. `ETag` makes a walk in which nothing changed free.
 //!
-//! Limits: the API does not tell of issues that were deleted or moved away (webhooks do), nor are comments read (webhooks
-//! bring them).
+//! A comment is an item of its own, which has its issue's title and says what it answers; the API tells it without the
+//! title, so that comes from the issue's item. A comment moves its issue to the front, and comments are never counted as
+//! read further than issues are: whose issue is not here then is a pull request's, or one's that the project did not want,
+//! and is passed over.
+//!
+//! | module | what |
+//! |---|---|
+//! | `client` | requests: the token, room, pages |
+//! | `recheck` | what was deleted or moved away |
+//! | `config` | what can be told |
 
+mod client;
 mod config;
+mod recheck;
 
 pub use config::GithubConfig;
 
 use crate::{
-    PullReport, Pulled, SecretFrom, Source, SourceContext, SourceError, SourceState,
-    atproto::identity::{Ask, Caps},
+    KnownItem, PullReport, Pulled, SecretFrom, Source, SourceContext, SourceError, SourceState,
+    atproto::identity::Caps,
+    delivery::blocking,
     feedback::{
-        github,
-        poll::{self, Answer, Api, Desk, Ended, Heard, LONGEST_WAIT, Poller, Trouble},
+        Reading, Refusal, github,
+        poll::{self, Answer, Api, Desk, Ended, Heard, Poller, Trouble},
     },
 };
 use async_trait::async_trait;
-use reqwest::{
-    Url,
-    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_NONE_MATCH},
-};
+use client::{Client, next_page};
+use reqwest::header::HeaderValue;
 use serde_json::Value;
-use springline_model::{FeedbackSource, ItemName, Project, Secret, SourceId, Timestamp};
+use springline_model::{
+    Epoch, FeedbackSource, ItemName, Position, Project, Secret, SourceId, Timestamp, Uri,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
@@ -39,8 +52,6 @@ use tokio::time::Instant;
 const MAX_PAGE_BYTES: u64 = 32 * 1024 * 1024;
 /// The most pages of a walk.
 const MAX_PAGES: usize = 10_000;
-/// How often a request that the API has no room for is made again.
-const MAX_WAITS: u32 = 5;
 
 /// Reads issues.
 #[derive(Debug)]
@@ -74,34 +85,62 @@ impl Source for Github {
         let caps = Caps { bytes: MAX_PAGE_BYTES, time: Some(Duration::from_secs(120)) };
         let api = Api::new(caps, context.stop.clone())?;
         let Self { id, config, repos, token } = *self;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
-        headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-        if let Some(token) = token {
-            let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
-            let mut value = value.map_err(|_| {
-                SourceError::Config("the token has characters that no header can have".into())
-            })?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        let walker =
-            Walker { api, config, repos, headers, etags: BTreeMap::new(), full: None, afresh: false };
+        let client = Client::new(api, &config.base_url, token.as_ref())?;
+        let (etags, rechecked) = (BTreeMap::new(), BTreeMap::new());
+        let walker = Walker { client, config, repos, etags, rechecked, afresh: false };
         poll::run(walker, id, context).await
     }
 }
 
+/// What a repository lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    Issues,
+    Comments,
+}
+
+impl Listing {
+    /// Its path in the repository.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Issues => "issues",
+            Self::Comments => "issues/comments",
+        }
+    }
+
+    /// What its position is kept under.
+    fn partition(self, repo: &str) -> String {
+        match self {
+            Self::Issues => repo.to_owned(),
+            Self::Comments => format!("{repo}/comments"),
+        }
+    }
+}
+
 struct Walker {
-    api: Api,
+    client: Client,
     config: GithubConfig,
     repos: BTreeMap<String, Project>,
-    headers: HeaderMap,
-    /// By repository: the first page that was asked for last, and its tag.
+    /// By partition: the first page that was asked for last, and its tag.
     etags: BTreeMap<String, (String, HeaderValue)>,
-    /// Until when the API has no room for us.
-    full: Option<Instant>,
+    /// By repository: when it was last looked for what is gone.
+    rechecked: BTreeMap<String, Instant>,
     /// The positions don't count.
     afresh: bool,
+}
+
+/// What a look at a repository adds up to.
+#[derive(Default)]
+struct Sum {
+    pulled: Pulled,
+    epoch: Option<Epoch>,
+}
+
+impl Sum {
+    async fn tell(&mut self, desk: &Desk, partition: &str, heard: Vec<Heard>) -> Result<(), SourceError> {
+        self.epoch = desk.tell(partition, heard, &mut self.pulled).await?.max(self.epoch);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -116,9 +155,9 @@ impl Poller for Walker {
             if only.is_some_and(|only| only != repo) {
                 continue;
             }
-            let mut pulled = Pulled { partition: repo.clone(), ..Pulled::default() };
-            let mut epoch = None;
-            let (state, error) = match self.walk(desk, &repo, &project, &mut pulled, &mut epoch).await {
+            let mut sum = Sum::default();
+            sum.pulled.partition.clone_from(&repo);
+            let (state, error) = match self.look(desk, &repo, &project, only.is_some(), &mut sum).await {
                 Ok(()) => (SourceState::Live, None),
                 Err(Ended::Source(error)) => return Err(error),
                 Err(Ended::Trouble(Trouble::Stopped)) => return Err(SourceError::Closed),
@@ -134,8 +173,8 @@ impl Poller for Walker {
                 }
                 (partition.state, partition.error) = (state, error.clone());
             });
-            pulled.error = error;
-            report.add(pulled, epoch);
+            sum.pulled.error = error;
+            report.add(sum.pulled, sum.epoch);
         }
         self.afresh = false;
         Ok(report)
@@ -144,151 +183,149 @@ impl Poller for Walker {
     fn reset(&mut self) {
         self.afresh = true;
         self.etags.clear();
+        self.rechecked.clear();
     }
 }
 
 impl Walker {
-    async fn walk(
+    /// All that a round does with a repository. One that was asked for is not searched for what is gone.
+    async fn look(
         &mut self,
         desk: &Desk,
         repo: &str,
         project: &Project,
-        pulled: &mut Pulled,
-        epoch: &mut Option<springline_model::Epoch>,
+        asked: bool,
+        sum: &mut Sum,
     ) -> Result<(), Ended> {
-        let since = desk.position(repo).filter(|_| !self.afresh);
-        let first = self.first_page(repo, since.as_deref())?;
-        let known =
-            self.etags.get(repo).filter(|(url, _)| *url == first.as_str()).map(|(_, tag)| tag.clone());
-        let mut page = Some(first.clone());
-        let (mut newest, mut tag) = (None::<String>, None);
-        for number in 0..MAX_PAGES {
-            let Some(url) = page.take() else { break };
-            let answer = self.ask(&url, known.clone().filter(|_| number == 0)).await?;
-            if answer.status == 304 {
-                return Ok(());
-            }
-            let issues: Vec<Value> = serde_json::from_slice(&answer.body)
-                .map_err(|error| Trouble::Later(format!("it answers with no list of issues: {error}")))?;
-            if number == 0 {
-                tag = answer.headers.get("etag").cloned();
-                newest = issues
-                    .iter()
-                    .filter_map(|issue| issue.get("updated_at")?.as_str())
-                    .max()
-                    .map(str::to_owned);
-            }
-            let now = Timestamp::now();
-            let heard = issues.iter().map(|issue| heard(project, repo, issue, now)).collect();
-            *epoch = desk.tell(repo, heard, pulled).await?.max(*epoch);
-            page = next_page(&answer, &url)?;
+        self.walk(desk, Listing::Issues, repo, project, sum).await?;
+        if self.config.comments {
+            self.walk(desk, Listing::Comments, repo, project, sum).await?;
         }
-        if let Some(newest) = newest.filter(|newest| Timestamp::parse(newest).is_ok()) {
-            if since.as_ref() != Some(&newest) {
-                desk.advance(repo, Vec::new(), newest.clone()).await?;
-            }
-            desk.status.partition(repo, |partition| {
-                partition.position = Some(springline_model::Position(newest));
-            });
-        }
-        if let Some(tag) = tag {
-            self.etags.insert(repo.to_owned(), (first.into(), tag));
+        let every = Duration::from_secs(self.config.recheck_secs);
+        let due = self.rechecked.get(repo).is_none_or(|last| last.elapsed() >= every);
+        if !asked && due && !every.is_zero() {
+            self.recheck(desk, repo, project, sum).await?;
+            self.rechecked.insert(repo.to_owned(), Instant::now());
         }
         Ok(())
     }
 
-    fn first_page(&self, repo: &str, since: Option<&str>) -> Result<Url, Trouble> {
-        let base = self.config.base_url.trim_end_matches('/');
-        let mut url = Url::parse(&format!("{base}/repos/{repo}/issues"))
-            .map_err(|error| Trouble::Gone(format!("its address makes no sense: {error}")))?;
-        url.query_pairs_mut().extend_pairs([
-            ("state", "all"),
-            ("sort", "updated"),
-            ("direction", "desc"),
-            ("per_page", "100"),
-        ]);
-        if let Some(since) = since {
-            url.query_pairs_mut().append_pair("since", since);
+    /// Reads a listing back to what was read before, or to its end.
+    async fn walk(
+        &mut self,
+        desk: &Desk,
+        listing: Listing,
+        repo: &str,
+        project: &Project,
+        sum: &mut Sum,
+    ) -> Result<(), Ended> {
+        let partition = listing.partition(repo);
+        let since = desk.position(&partition).filter(|_| !self.afresh);
+        let mut query = vec![("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
+        query.extend((listing == Listing::Issues).then_some(("state", "all")));
+        query.extend(since.as_deref().map(|since| ("since", since)));
+        let first = self.client.address(repo, listing.path(), &query)?;
+        let tagged = self.etags.get(&partition).filter(|(url, _)| *url == first.as_str());
+        let mut known = tagged.map(|(_, tag)| tag.clone());
+        let mut page = Some(first.clone());
+        let (mut newest, mut tag, mut is_first) = (None, None, true);
+        for _ in 0..MAX_PAGES {
+            let Some(url) = page.take() else { break };
+            let answer = self.client.page(&url, known.take()).await?;
+            if answer.status == 304 {
+                return Ok(());
+            }
+            let things = things(&answer)?;
+            if std::mem::take(&mut is_first) {
+                tag = answer.headers.get("etag").cloned();
+                newest = things.iter().filter_map(updated).max().map(|(_, text)| text.to_owned());
+            }
+            let heard = match listing {
+                Listing::Issues => things.iter().map(|issue| heard(project, repo, issue)).collect(),
+                Listing::Comments => comments(desk, project, repo, &things).await?,
+            };
+            sum.tell(desk, &partition, heard).await?;
+            page = next_page(&answer, &url)?;
         }
-        Ok(url)
-    }
-
-    /// Asks for a page; waits while the API has no room for us.
-    async fn ask(&mut self, url: &Url, tag: Option<HeaderValue>) -> Result<Answer, Trouble> {
-        let mut headers = self.headers.clone();
+        if listing == Listing::Comments {
+            // Its issue may be newer than the walk of issues before: then it has to be read again.
+            let issues = desk.position(repo);
+            let at = |text: &Option<String>| Timestamp::parse(text.as_deref()?).ok();
+            if at(&newest) > at(&issues) {
+                (newest, tag) = (issues, None);
+            }
+        }
+        if let Some(newest) = newest {
+            if since.as_ref() != Some(&newest) {
+                desk.advance(&partition, Vec::new(), newest.clone()).await?;
+            }
+            if listing == Listing::Issues {
+                desk.status.partition(repo, |partition| partition.position = Some(Position(newest)));
+            }
+        }
         if let Some(tag) = tag {
-            headers.insert(IF_NONE_MATCH, tag);
+            self.etags.insert(partition, (first.into(), tag));
         }
-        let ask = Ask { url: url.as_str().to_owned(), headers, form: None };
-        for _ in 0..=MAX_WAITS {
-            if let Some(until) = self.full.take() {
-                self.api.pause(until.saturating_duration_since(Instant::now())).await?;
-            }
-            let answer = self.api.send(&ask).await?;
-            self.full = exhausted(&answer).map(|wait| Instant::now() + wait);
-            match answer.status {
-                200 | 304 => return Ok(answer),
-                403 | 429 => match room_in(&answer) {
-                    Some(wait) => self.api.pause(wait).await?,
-                    None => {
-                        return Err(Trouble::Gone(format!(
-                            "it answers with status {}: not for us",
-                            answer.status
-                        )));
-                    }
-                },
-                401 => return Err(Trouble::Gone("it does not take the token".into())),
-                301 | 302 | 307 | 308 => {
-                    return Err(Trouble::Gone("the repository has another name now".into()));
-                }
-                404 | 410 | 451 => {
-                    return Err(Trouble::Gone(format!(
-                        "there is no such repository for us ({})",
-                        answer.status
-                    )));
-                }
-                status => return Err(Trouble::Later(format!("it answers with status {status}"))),
-            }
-        }
-        Err(Trouble::Later("it has no room for us".into()))
+        Ok(())
     }
 }
 
-/// How long to wait until there is room again, if that is what a refusal is about.
-fn room_in(answer: &Answer) -> Option<Duration> {
-    let told = crate::atproto::identity::retry_after(&answer.headers).map(|wait| wait.min(LONGEST_WAIT));
-    told.or_else(|| exhausted(answer)).or((answer.status == 429).then_some(Duration::from_secs(60)))
+/// The things of a page.
+fn things(answer: &Answer) -> Result<Vec<Value>, Trouble> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| Trouble::Later(format!("it answers with no list: {error}")))
 }
 
-/// How long the window still is in which no request is left.
-fn exhausted(answer: &Answer) -> Option<Duration> {
-    let is_empty = answer.number("x-ratelimit-remaining") == Some(0.0);
-    let reset = answer.number("x-ratelimit-reset").filter(|_| is_empty)?;
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-    let left = reset - Timestamp::now().as_secs() as f64 + 1.0;
-    Some(Duration::from_secs_f64(left.clamp(1.0, LONGEST_WAIT.as_secs_f64())))
+/// When a thing was last changed, if that makes sense.
+fn updated(thing: &Value) -> Option<(Timestamp, &str)> {
+    let text = thing.get("updated_at")?.as_str()?;
+    Some((Timestamp::parse(text).ok()?, text))
 }
 
-/// Where `Link` leads on to: nowhere but to the same host.
-fn next_page(answer: &Answer, from: &Url) -> Result<Option<Url>, Trouble> {
-    let Some(links) = answer.header("link") else { return Ok(None) };
-    let next = links.split(',').find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = parameters
-            .split(';')
-            .any(|parameter| matches!(parameter.trim().strip_prefix("rel="), Some("next" | "\"next\"")));
-        is_next.then(|| from.join(target).ok())?
-    });
-    match next {
-        Some(next) if next.origin() != from.origin() => Err(Trouble::Later(format!(
-            "its next page is on another host: {}",
-            next.host_str().unwrap_or_default()
-        ))),
-        next => Ok(next),
-    }
+/// What a page of comments says, given the issues that are here.
+async fn comments(
+    desk: &Desk,
+    project: &Project,
+    repo: &str,
+    comments: &[Value],
+) -> Result<Vec<Heard>, SourceError> {
+    let on_issues: Vec<(&Value, ItemName)> =
+        comments.iter().filter_map(|comment| Some((comment, github::issue_of(project, comment)?))).collect();
+    let issues: Vec<Uri> = on_issues.iter().map(|(_, issue)| issue.uri()).collect();
+    let known = desk.known.clone();
+    let issues = blocking(move || known.items(&issues)).await??;
+    let told = |((comment, of), KnownItem { record, .. }): ((&Value, ItemName), KnownItem)| {
+        let reading = github::read_comment(comment, &of, &*record?, Timestamp::now());
+        Some(said(repo, comment, reading, || ItemName {
+            external: format!("{}/unreadable-{}", of.external, digest(comment)),
+            ..of.clone()
+        }))
+    };
+    Ok(on_issues.into_iter().zip(issues).filter_map(told).collect())
 }
 
-fn heard(project: &Project, repo: &str, issue: &Value, now: Timestamp) -> Heard {
+/// What was read, or what can't be, under the name that it goes by then.
+fn said(
+    repo: &str,
+    thing: &Value,
+    reading: Result<Reading, Refusal>,
+    name: impl FnOnce() -> ItemName,
+) -> Heard {
+    reading.map_or_else(
+        |Refusal(reason)| {
+            let sample = thing.to_string().into_bytes();
+            Heard::Bad { uri: name().uri(), origin: repo.to_owned(), reason, sample }
+        },
+        Heard::Said,
+    )
+}
+
+/// Tells apart what has no name.
+fn digest(thing: &Value) -> String {
+    blake3::hash(thing.to_string().as_bytes()).to_hex()[..16].to_owned()
+}
+
+fn heard(project: &Project, repo: &str, issue: &Value) -> Heard {
     // As webhooks name it, so that both tell of one item; it may be written otherwise in the configuration.
     let mut issue = issue.clone();
     if let Some(fields) = issue.as_object_mut() {
@@ -297,16 +334,10 @@ fn heard(project: &Project, repo: &str, issue: &Value, now: Timestamp) -> Heard 
             fields.insert("repo".into(), repo.into());
         }
     }
-    match github::read(project, &issue, now) {
-        Ok(reading) => Heard::Said(reading),
-        Err(refusal) => {
-            let sample = issue.to_string().into_bytes();
-            let external = match issue.get("number").and_then(Value::as_u64) {
-                Some(number) => format!("{repo}#{number}"),
-                None => format!("{repo}#{}", &blake3::hash(&sample).to_hex()[..16]),
-            };
-            let name = ItemName { project: project.clone(), source: FeedbackSource::Github, external };
-            Heard::Bad { uri: name.uri(), origin: repo.to_owned(), reason: refusal.0, sample }
-        }
-    }
+    said(repo, &issue, github::read(project, &issue, Timestamp::now()), || {
+        let number = issue.get("number").and_then(Value::as_u64);
+        let number = number.map_or_else(|| digest(&issue), |number| number.to_string());
+        let (project, external) = (project.clone(), format!("{repo}#{number}"));
+        ItemName { project, source: FeedbackSource::Github, external }
+    })
 }

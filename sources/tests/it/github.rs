@@ -23,6 +23,13 @@ const DAY: i64 = 1_750_000_000;
 #[derive(Default)]
 struct Upstream {
     issues: BTreeMap<u64, (i64, String, bool)>,
+    /// On which issue, when, and what.
+    comments: BTreeMap<u64, (u64, i64, String)>,
+    closed: BTreeSet<u64>,
+    /// Transferred: they answer with where they are now.
+    moved: BTreeSet<u64>,
+    /// Single things that were asked for.
+    asked: Vec<String>,
     requests: u64,
     unchanged: u64,
     /// Requests that are left, and until when.
@@ -33,25 +40,86 @@ struct Upstream {
     broken: u64,
     gone: bool,
     url: String,
+    /// When comments were made: so young that they are looked for.
+    born: i64,
 }
 
 impl Upstream {
     fn put(&mut self, number: u64, text: &str) {
-        let at = self.issues.values().map(|issue| issue.0).max().unwrap_or(DAY) + 1;
+        let at = self.next();
         self.issues.insert(number, (at, text.to_owned(), number.is_multiple_of(10)));
+    }
+
+    /// What is said moves its issue.
+    fn say(&mut self, id: u64, number: u64, text: &str) {
+        let at = self.next();
+        self.comments.insert(id, (number, at, text.to_owned()));
+        self.issues.get_mut(&number).unwrap().0 = at;
+    }
+
+    /// The issue is gone, and what was said on it.
+    fn delete(&mut self, number: u64) {
+        self.issues.remove(&number);
+        self.comments.retain(|_, comment| comment.0 != number);
+    }
+
+    fn next(&self) -> i64 {
+        self.issues.values().map(|issue| issue.0).max().unwrap_or(DAY) + 1
     }
 
     /// What a reader must have in the end.
     fn wanted(&self) -> BTreeMap<String, String> {
-        let issues = self.issues.iter().filter(|(_, issue)| !issue.2);
-        issues
-            .map(|(number, issue)| {
-                (format!("feedback://shop/github/acme%2Fshop%23{number}"), issue.1.clone())
-            })
-            .collect()
+        let name = |number: u64| format!("feedback://shop/github/acme%2Fshop%23{number}");
+        let is_issue = |number: &u64| self.issues.get(number).is_some_and(|issue| !issue.2);
+        let issues = self.issues.iter().filter(|(number, _)| is_issue(number));
+        let issues = issues.map(|(number, issue)| (name(*number), issue.1.clone()));
+        let comments = self.comments.iter().filter(|(_, comment)| is_issue(&comment.0));
+        let comments =
+            comments.map(|(id, comment)| (format!("{}%2Fcomment-{id}", name(comment.0)), comment.2.clone()));
+        issues.chain(comments).collect()
     }
 
-    fn answer(&mut self, query: &BTreeMap<String, String>, headers: &HeaderMap) -> Response {
+    fn issue(&self, number: u64) -> Value {
+        let (at, text, pull) = &self.issues[&number];
+        let state = if self.closed.contains(&number) { "closed" } else { "open" };
+        let mut issue = json!({
+            "number": number, "title": format!("issue {number}"), "body": text, "state": state,
+            "html_url": format!("https://github.com/acme/shop/issues/{number}"), "user": { "login": "ada" },
+            "created_at": "2025-01-01T00:00:00Z", "updated_at": rfc3339(*at), "labels": [{ "name": "bug" }],
+        });
+        if *pull {
+            issue["pull_request"] = json!({ "url": "x" });
+        }
+        issue
+    }
+
+    fn comment(&self, id: u64) -> Value {
+        let (number, at, text) = &self.comments[&id];
+        json!({
+            "id": id, "body": text, "user": { "login": "bob" },
+            "issue_url": format!("{}/repos/acme/shop/issues/{number}", self.url),
+            "html_url": format!("https://github.com/acme/shop/issues/{number}#issuecomment-{id}"),
+            "created_at": rfc3339(self.born), "updated_at": rfc3339(*at),
+        })
+    }
+
+    /// A single thing.
+    fn one(&mut self, path: &str) -> Response {
+        self.asked.push(path.to_owned());
+        let (kind, number) = path.rsplit_once('/').unwrap();
+        let number: u64 = number.parse().unwrap();
+        match kind {
+            "issues" if self.moved.contains(&number) => {
+                (StatusCode::MOVED_PERMANENTLY, [("location", "/elsewhere")]).into_response()
+            }
+            "issues" if self.issues.contains_key(&number) => self.issue(number).to_string().into_response(),
+            "issues" => StatusCode::GONE.into_response(),
+            _ if self.comments.contains_key(&number) => self.comment(number).to_string().into_response(),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    }
+
+    fn answer(&mut self, path: &str, query: &BTreeMap<String, String>, headers: &HeaderMap) -> Response {
         self.requests += 1;
         if self.gone {
             return StatusCode::NOT_FOUND.into_response();
@@ -82,36 +150,46 @@ impl Upstream {
             limits.insert("x-ratelimit-remaining", left.to_string().parse().unwrap());
             limits.insert("x-ratelimit-reset", reset.parse().unwrap());
         }
-        assert_eq!((query["state"].as_str(), query["per_page"].as_str()), ("all", "100"));
+        if !matches!(path, "issues" | "issues/comments") {
+            return self.one(path);
+        }
+        assert_eq!(query["per_page"], "100");
         let since = query.get("since").map_or(i64::MIN, |since| Timestamp::parse(since).unwrap().as_secs());
         let page: usize = query.get("page").map_or(1, |page| page.parse().unwrap());
-        let mut found: Vec<_> = self.issues.iter().filter(|(_, issue)| issue.0 >= since).collect();
-        found.sort_by_key(|(number, issue)| (-issue.0, **number));
-        let tag = format!("\"{page}-{}-{}\"", found.len(), found.first().map_or(0, |(_, issue)| issue.0));
+        let is_listed = |number: &u64| !self.moved.contains(number);
+        let mut found: Vec<(u64, i64)> = match (path, query.get("state").map(String::as_str)) {
+            ("issues", Some(state)) => {
+                let is_open = |number: &u64| state == "all" || !self.closed.contains(number);
+                let issues = self.issues.iter().filter(|(number, _)| is_listed(number) && is_open(number));
+                issues.map(|(number, issue)| (*number, issue.0)).collect()
+            }
+            (_, state) => {
+                assert_eq!(state, None);
+                self.comments.iter().map(|(id, comment)| (*id, comment.1)).collect()
+            }
+        };
+        // The young ones are looked for by our clock, which is ahead of these times.
+        if query["sort"] == "updated" {
+            found.retain(|(_, at)| *at >= since);
+            found.sort_by_key(|(number, at)| (-at, *number));
+        }
+        let tag = format!("\"{path}-{page}-{}-{}\"", found.len(), found.first().map_or(0, |(_, at)| *at));
         if headers.get("if-none-match").is_some_and(|known| known.to_str().unwrap() == tag) {
             self.unchanged += 1;
             return StatusCode::NOT_MODIFIED.into_response();
         }
-        let issue = |(number, (at, text, pull)): &(&u64, &(i64, String, bool))| {
-            let at = Timestamp::from_secs(*at).to_rfc3339();
-            let mut issue = json!({
-                "number": number, "title": format!("issue {number}"), "body": text, "state": "open",
-                "html_url": format!("https://github.com/acme/shop/issues/{number}"), "user": { "login": "ada" },
-                "created_at": "2025-01-01T00:00:00Z", "updated_at": at, "labels": [{ "name": "bug" }],
-            });
-            if *pull {
-                issue["pull_request"] = json!({ "url": "x" });
-            }
-            issue
+        let shown = found.iter().skip((page - 1) * 100).take(100).map(|(number, _)| *number);
+        let shown: Vec<Value> = match path {
+            "issues" => shown.map(|number| self.issue(number)).collect(),
+            _ => shown.map(|id| self.comment(id)).collect(),
         };
-        let shown: Vec<Value> = found.iter().skip((page - 1) * 100).take(100).map(issue).collect();
         let mut head = vec![("etag", tag)];
         if found.len() > page * 100 {
             let mut next = query.clone();
             next.insert("page".into(), (page + 1).to_string());
             let next: Vec<String> =
                 next.iter().map(|(name, value)| format!("{name}={}", value.replace(':', "%3A"))).collect();
-            let url = format!("{}/repos/acme/shop/issues?{}", self.url, next.join("&"));
+            let url = format!("{}/repos/acme/shop/{path}?{}", self.url, next.join("&"));
             head.push(("link", format!("<{}/x>; rel=\"prev\", <{url}>; rel=\"next\"", self.url)));
         }
         for (name, value) in head {
@@ -121,32 +199,43 @@ impl Upstream {
     }
 }
 
+fn rfc3339(secs: i64) -> String {
+    Timestamp::from_secs(secs).to_rfc3339()
+}
+
 type Shared = Arc<Mutex<Upstream>>;
 
-async fn serve() -> (Shared, SourceConfig, TempDir) {
+async fn serve() -> (Shared, GithubConfig, TempDir) {
     let shared = Shared::default();
     let handler = |State(state): State<Shared>,
-                   UrlPath((owner, repo)): UrlPath<(String, String)>,
+                   UrlPath((owner, repo, path)): UrlPath<(String, String, String)>,
                    Query(query): Query<BTreeMap<String, String>>,
                    headers: HeaderMap| async move {
         assert_eq!((owner.as_str(), repo.as_str()), ("acme", "shop"));
-        state.lock().unwrap().answer(&query, &headers)
+        state.lock().unwrap().answer(&path, &query, &headers)
     };
-    let app = Router::new().route("/repos/{owner}/{repo}/issues", get(handler)).with_state(shared.clone());
+    let app = Router::new().route("/repos/{owner}/{repo}/{*path}", get(handler)).with_state(shared.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    shared.lock().unwrap().url.clone_from(&url);
+    {
+        let mut upstream = shared.lock().unwrap();
+        upstream.url.clone_from(&url);
+        upstream.born = Timestamp::now().as_secs() - 60;
+    }
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let dir = TempDir::new().unwrap();
     let token = dir.path().join("token");
     std::fs::write(&token, "hush\n").unwrap();
-    let config = SourceConfig::Github(GithubConfig {
+    let config = GithubConfig {
         repos: [("acme/shop".to_owned(), "shop".to_owned())].into_iter().collect(),
         base_url: url,
         token_file: Some(token),
         token_env: None,
+        comments: false,
         poll_secs: 1,
-    });
+        recheck_secs: 0,
+        recheck_days: 30,
+    };
     (shared, config, dir)
 }
 
@@ -160,6 +249,7 @@ fn matches(shared: &Shared, ledger: &Ledger) -> Result<(), String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_issue_is_read_once_and_followed() {
     let (shared, config, dir) = serve().await;
+    let config = SourceConfig::Github(config);
     (1..=530).for_each(|number| shared.lock().unwrap().put(number, "as it was"));
     let ledger = Ledger::default();
     // Killed after a few batches, as often as it takes.
@@ -202,6 +292,7 @@ async fn every_issue_is_read_once_and_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_and_faults_are_borne() {
     let (shared, config, dir) = serve().await;
+    let config = SourceConfig::Github(config);
     {
         let mut upstream = shared.lock().unwrap();
         (1..=720).for_each(|number| upstream.put(number, "as it was"));
@@ -214,5 +305,91 @@ async fn limits_and_faults_are_borne() {
     let names: BTreeSet<_> = ledger.records().into_keys().collect();
     assert_eq!((names.len(), ledger.counts()), (648, (648, 0)));
     assert_eq!(shared.lock().unwrap().pushy, 0, "it asked for more than there was room for");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_are_items_of_their_own() {
+    let (shared, config, dir) = serve().await;
+    {
+        let mut upstream = shared.lock().unwrap();
+        (1..=12).for_each(|number| upstream.put(number, "as it was"));
+        // More than a page, some on a pull request.
+        (1..=250).for_each(|id| upstream.say(id, 1 + id % 12, "so it is"));
+    }
+    let ledger = Ledger::default();
+    let config = SourceConfig::Github(GithubConfig { comments: true, ..config });
+    let host = Host::start(&config, &ledger, dir.path());
+    wait_for("all comments", || matches(&shared, &ledger)).await;
+    let records = ledger.records();
+    let (_, one) = records.iter().find(|(uri, _)| uri.as_str().ends_with("%2Fcomment-3")).unwrap();
+    assert_eq!((one.title.as_str(), one.author.as_str()), ("issue 4", "https://github.com/bob"));
+    assert_eq!(
+        (one.attrs["answers"].as_str(), one.attrs["github_issue_number"].as_str()),
+        ("acme/shop#4", "4")
+    );
+    let (puts, _) = ledger.counts();
+    {
+        let mut upstream = shared.lock().unwrap();
+        upstream.put(13, "new");
+        upstream.say(251, 13, "on a new one");
+        upstream.say(3, 4, "edited");
+    }
+    wait_for("what is new", || matches(&shared, &ledger)).await;
+    assert_eq!(ledger.counts(), (puts + 4, 0), "an issue, a comment, an edit, and the issue that it moves");
+    host.stop().await;
+    // Nothing of it is told again.
+    let host = Host::start(&config, &ledger, dir.path());
+    shared.lock().unwrap().say(252, 5, "after a pause");
+    wait_for("what is new", || matches(&shared, &ledger)).await;
+    assert_eq!(ledger.counts().1, 0);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_is_taken_back() {
+    let (shared, config, dir) = serve().await;
+    {
+        let mut upstream = shared.lock().unwrap();
+        (1..=240).for_each(|number| upstream.put(number, "as it was"));
+        (1..=30).for_each(|id| upstream.say(id, 1 + id % 5, "so it is"));
+    }
+    let ledger = Ledger::default();
+    let config = SourceConfig::Github(GithubConfig { comments: true, recheck_secs: 1, ..config });
+    let host = Host::start(&config, &ledger, dir.path());
+    wait_for("all of it", || matches(&shared, &ledger)).await;
+    assert_eq!(shared.lock().unwrap().asked, Vec::<String>::new(), "all are in the lists");
+    {
+        let mut upstream = shared.lock().unwrap();
+        upstream.delete(2);
+        upstream.delete(233);
+        upstream.moved.insert(7);
+        upstream.comments.remove(&2);
+        // Closed without a trace: there, but not among the open ones.
+        upstream.closed.insert(9);
+    }
+    let without_the_moved = |shared: &Shared, ledger: &Ledger| {
+        let mut wanted = shared.lock().unwrap().wanted();
+        wanted.remove("feedback://shop/github/acme%2Fshop%237");
+        let found = ledger.records().into_iter().map(|(uri, record)| (uri.to_string(), record.text));
+        let found: BTreeMap<String, String> = found.collect();
+        if wanted == found { Ok(()) } else { Err(format!("{} of {}", found.len(), wanted.len())) }
+    };
+    wait_for("it is taken back", || without_the_moved(&shared, &ledger)).await;
+    let nine = "feedback://shop/github/acme%2Fshop%239";
+    wait_for("it is closed", || {
+        let records = ledger.records();
+        let status = records
+            .iter()
+            .find(|(uri, _)| uri.as_str() == nine)
+            .map(|(_, nine)| nine.attrs["status"].clone());
+        if status.as_deref() == Some("closed") { Ok(()) } else { Err(status) }
+    })
+    .await;
+    // An API that is out of order takes nothing away.
+    shared.lock().unwrap().broken = 1;
+    let before = ledger.counts();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(ledger.counts(), before);
     host.stop().await;
 }

@@ -19,13 +19,17 @@
 //! Limits: a frame holds at most [`frame::MAX_FRAME_BYTES`]; a segment is closed at the first epoch behind
 //! [`JournalOptions::segment_bytes`].
 
+mod events;
 pub mod frame;
 mod read;
 mod segment;
+mod tail;
 mod write;
 
+pub use events::JournalEvents;
 pub use read::{EpochRecord, Replay};
 pub use segment::{SegmentInfo, VERSION};
+pub use tail::Tail;
 pub use write::{Appended, Journal, JournalOptions};
 
 use springline_model::Epoch;

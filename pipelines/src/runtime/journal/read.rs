@@ -2,7 +2,7 @@
 
 use super::{JournalError, SegmentInfo, frame, io, segment};
 use springline_model::{Epoch, EpochCommit, Event};
-use std::{collections::VecDeque, fs};
+use std::{collections::VecDeque, fs, path::Path};
 
 /// An epoch as the journal has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,34 @@ impl Replay {
         Self { segments, open: None, next }
     }
 
+    /// The epochs of a journal that nobody needs to have open: another process may write it meanwhile, its last
+    /// epochs may be missing.
+    ///
+    /// # Errors
+    /// The folder or its last segment can't be read.
+    pub fn open(dir: &Path) -> Result<Self, JournalError> {
+        let segments: VecDeque<SegmentInfo> = segment::list(dir)?.into();
+        let first = segments.front().map_or(Epoch(1), |segment| segment.first);
+        Ok(Self::new(segments, first))
+    }
+
+    /// The next epoch that it gives.
+    #[must_use]
+    pub const fn next_epoch(&self) -> Epoch {
+        self.next
+    }
+
+    /// The last epoch that it gives, as of now: zero if there is none.
+    ///
+    /// # Errors
+    /// The last segment can't be read.
+    pub fn last_epoch(&self) -> Result<Epoch, JournalError> {
+        let Some(info) = self.segments.back() else { return Ok(Epoch::ZERO) };
+        let bytes = fs::read(&info.path).map_err(io("cannot read", &info.path))?;
+        let scan = segment::scan(&info.path, &bytes, info.first)?;
+        Ok(scan.epochs.last().map_or(Epoch(info.first.0.saturating_sub(1)), |last| last.commit.epoch))
+    }
+
     fn open_next(&mut self) -> Result<bool, JournalError> {
         let Some(info) = self.segments.pop_front() else { return Ok(false) };
         let bytes = fs::read(&info.path).map_err(io("cannot read", &info.path))?;
@@ -50,7 +78,24 @@ impl Replay {
         Ok(true)
     }
 
+    /// The next epoch's chunks as they were appended, whatever they mean.
+    ///
+    /// # Errors
+    /// A segment can't be read, or is damaged.
+    pub fn next_chunks(&mut self) -> Result<Option<(EpochCommit, Vec<Vec<u8>>)>, JournalError> {
+        let Some((open, located)) = self.locate()? else { return Ok(None) };
+        let chunks = chunks(open, &located)?.into_iter().map(|(_, chunk)| chunk.to_vec()).collect();
+        Ok(Some((located.commit, chunks)))
+    }
+
     fn read(&mut self) -> Result<Option<EpochRecord>, JournalError> {
+        let Some((open, located)) = self.locate()? else { return Ok(None) };
+        let events = decode(open, &located)?;
+        Ok(Some(EpochRecord { commit: located.commit, events }))
+    }
+
+    /// Where the next epoch stands.
+    fn locate(&mut self) -> Result<Option<(&Open, segment::Located)>, JournalError> {
         loop {
             let Some(open) = &mut self.open else {
                 if self.open_next()? {
@@ -72,36 +117,39 @@ impl Replay {
                     reason: format!("epoch {} is missing before it", self.next),
                 });
             }
-            let events = decode(open, &located)?;
             self.next = self.next.next();
-            return Ok(Some(EpochRecord { commit: located.commit, events }));
+            return Ok(self.open.as_ref().map(|open| (open, located)));
         }
     }
 }
 
-fn decode(open: &Open, located: &segment::Located) -> Result<Vec<Event>, JournalError> {
-    let damaged = |offset: usize, reason: String| JournalError::Damaged {
-        path: open.info.path.clone(),
-        offset: offset as u64,
-        reason,
-    };
-    let mut events = Vec::new();
+/// The payloads of an epoch's frames, and where each stands.
+fn chunks<'a>(open: &'a Open, located: &segment::Located) -> Result<Vec<(usize, &'a [u8])>, JournalError> {
+    let mut chunks = Vec::new();
     let mut offset = located.start;
     while offset < located.end {
         match frame::read(&open.bytes, offset) {
-            frame::Read::Frame { kind: frame::Kind::Events, mut payload, next } => {
-                while !payload.is_empty() {
-                    let (event, rest) = postcard::take_from_bytes(payload)
-                        .map_err(|error| damaged(offset, format!("an event does not decode: {error}")))?;
-                    events.push(event);
-                    payload = rest;
-                }
+            frame::Read::Frame { kind: frame::Kind::Events, payload, next } => {
+                chunks.push((offset, payload));
                 offset = next;
             }
             frame::Read::Frame { next, .. } => offset = next,
             frame::Read::End => break,
-            frame::Read::Broken(reason) => return Err(damaged(offset, reason.into())),
+            frame::Read::Broken(reason) => return Err(damaged(open, offset, reason.into())),
         }
+    }
+    Ok(chunks)
+}
+
+fn damaged(open: &Open, offset: usize, reason: String) -> JournalError {
+    JournalError::Damaged { path: open.info.path.clone(), offset: offset as u64, reason }
+}
+
+fn decode(open: &Open, located: &segment::Located) -> Result<Vec<Event>, JournalError> {
+    let mut events = Vec::new();
+    for (offset, payload) in chunks(open, located)? {
+        decode_chunk(payload, &mut events)
+            .map_err(|error| damaged(open, offset, format!("an event does not decode: {error}")))?;
     }
     if events.len() as u64 != located.commit.events {
         let reason = format!(
@@ -110,9 +158,19 @@ fn decode(open: &Open, located: &segment::Located) -> Result<Vec<Event>, Journal
             events.len(),
             located.commit.events
         );
-        return Err(damaged(located.start, reason));
+        return Err(damaged(open, located.start, reason));
     }
     Ok(events)
+}
+
+/// Adds the events of a frame.
+pub(super) fn decode_chunk(mut payload: &[u8], events: &mut Vec<Event>) -> Result<(), postcard::Error> {
+    while !payload.is_empty() {
+        let (event, rest) = postcard::take_from_bytes(payload)?;
+        events.push(event);
+        payload = rest;
+    }
+    Ok(())
 }
 
 impl Iterator for Replay {

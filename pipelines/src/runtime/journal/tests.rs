@@ -77,10 +77,10 @@ fn refuses_an_epoch_out_of_order() {
 fn trims_what_a_snapshot_covers_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = fill(dir.path(), &[9, 9, 9, 9], SMALL);
-    journal.trim(Epoch(2)).unwrap();
+    journal.trim(Epoch(2), Epoch(9)).unwrap();
     assert_eq!(read(&journal, 3), [(3, 9), (4, 9)]);
     assert!(matches!(journal.replay(Epoch(1)), Err(JournalError::Trimmed { .. })));
-    journal.trim(Epoch(4)).unwrap();
+    journal.trim(Epoch(4), Epoch(9)).unwrap();
     assert_eq!((journal.first(), journal.last()), (Epoch(5), Epoch(4)));
     drop(journal);
     let mut journal = Journal::open(dir.path(), SMALL).unwrap();
@@ -163,4 +163,67 @@ fn golden_version_1() {
         [(1, 2), (2, 0), (3, 1)].map(|(e, n)| epoch(e, n).0)
     );
     assert_eq!(records[0].events, [event(100), event(101)]);
+}
+
+#[test]
+fn what_is_needed_is_not_trimmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = fill(dir.path(), &[9, 9, 9, 9], SMALL);
+    let first = journal.first();
+    journal.trim(Epoch(4), Epoch(1)).unwrap();
+    assert_eq!(journal.first(), first);
+    journal.trim(Epoch(4), Epoch(3)).unwrap();
+    assert_eq!(read(&journal, 3), [(3, 9), (4, 9)]);
+    journal.trim(Epoch(4), Epoch(9)).unwrap();
+    assert_eq!(journal.first(), Epoch(5));
+}
+
+proptest! {
+    /// Whoever reads behind the writer gets what a replay gives, wherever it begins, and never more than it asked for.
+    #[test]
+    fn a_tail_reads_what_is_appended(
+        sizes in proptest::collection::vec(0..12_u64, 1..12),
+        begin in 1..12_u64,
+        segment_bytes in 100..4000_u64,
+        asks in proptest::collection::vec(0..4_u64, 12),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path(), JournalOptions { segment_bytes, sync: false }).unwrap();
+        let (mut tail, mut given) = (Tail::new(dir.path(), Epoch(begin)), Vec::new());
+        for (index, size) in (1..).zip(&sizes) {
+            let (commit, chunks) = epoch(index, *size);
+            journal.append(&commit, &chunks).unwrap();
+            let last = Epoch(index.saturating_sub(asks[usize::try_from(index).unwrap() % 12]));
+            while let Some(record) = tail.next(last).unwrap() {
+                prop_assert!(record.commit.epoch <= last);
+                given.push(record);
+            }
+        }
+        while let Some(record) = tail.next(journal.last()).unwrap() {
+            given.push(record);
+        }
+        let all: Vec<EpochRecord> = journal.replay(Epoch(1)).unwrap().map(Result::unwrap).collect();
+        let expected: Vec<EpochRecord> =
+            all.into_iter().filter(|record| record.commit.epoch.0 >= begin).collect();
+        prop_assert_eq!(given, expected);
+    }
+}
+
+#[test]
+fn a_tail_says_what_was_trimmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = fill(dir.path(), &[9, 9, 9, 9], SMALL);
+    let mut open = Tail::new(dir.path(), Epoch(1));
+    assert_eq!(open.next(Epoch(4)).unwrap().unwrap().commit.epoch, Epoch(1));
+    journal.trim(Epoch(4), Epoch(9)).unwrap();
+    let gone =
+        |tail: &mut Tail| matches!(tail.next(Epoch(4)), Err(JournalError::Trimmed { first: Epoch(5), .. }));
+    assert!(gone(&mut open) && gone(&mut Tail::new(dir.path(), Epoch(2))));
+    let (commit, chunks) = epoch(5, 2);
+    journal.append(&commit, &chunks).unwrap();
+    let mut behind = Tail::new(dir.path(), Epoch(5));
+    assert_eq!(behind.next(Epoch(5)).unwrap().unwrap().events.len(), 2);
+    assert!(behind.next(Epoch(5)).unwrap().is_none());
+    // What should be there and is not is damage.
+    assert!(matches!(behind.next(Epoch(6)), Err(JournalError::Damaged { .. })));
 }

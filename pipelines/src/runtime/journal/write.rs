@@ -197,12 +197,13 @@ impl Journal {
         Ok(Replay::new(self.segments.clone().into(), from))
     }
 
-    /// Removes the segments that hold nothing behind `covered`, which a snapshot on disk must cover. A segment is
-    /// removed whole or not at all; to let go of all that `covered` covers, the next append starts a new one.
+    /// Removes the segments that hold nothing behind `covered`, which a snapshot on disk must cover, and nothing from
+    /// `needed` on. A segment is removed whole or not at all; to let go of all that `covered` covers, the next append
+    /// starts a new one.
     ///
     /// # Errors
     /// I/O.
-    pub fn trim(&mut self, covered: Epoch) -> Result<u64, JournalError> {
+    pub fn trim(&mut self, covered: Epoch, needed: Epoch) -> Result<u64, JournalError> {
         if covered >= self.last()
             && self.segments.last().is_some_and(|newest| newest.bytes > segment::HEADER_BYTES as u64)
         {
@@ -211,13 +212,54 @@ impl Journal {
             self.file = file;
         }
         let mut freed = 0;
-        while self.segments.len() > 1 && self.segments[1].first <= covered.next() {
+        let first = covered.next().min(needed);
+        while self.segments.len() > 1 && self.segments[1].first <= first {
             let info = self.segments.remove(0);
             fs::remove_file(&info.path).map_err(io("cannot remove", &info.path))?;
             freed += info.bytes;
         }
         Ok(freed)
     }
+
+    /// Forgets the epochs behind `last`: the next one is to follow it (or the newest before it, if there is none).
+    ///
+    /// # Errors
+    /// I/O, or a segment is damaged.
+    pub fn cut_behind(&mut self, last: Epoch) -> Result<(), JournalError> {
+        // From the end on: a crash in between leaves a whole beginning.
+        while let Some(info) = self.segments.pop_if(|segment| segment.first > last) {
+            fs::remove_file(&info.path).map_err(io("cannot remove", &info.path))?;
+        }
+        sync_dir(&self.dir)?;
+        let Some(info) = self.segments.last_mut() else { return self.restart(last.next()) };
+        let bytes = fs::read(&info.path).map_err(io("cannot read", &info.path))?;
+        let scan = segment::scan(&info.path, &bytes, info.first)?;
+        let newest = scan.epochs.into_iter().rfind(|located| located.commit.epoch <= last);
+        let end = newest.as_ref().map_or(segment::HEADER_BYTES, |located| located.end) as u64;
+        self.file = OpenOptions::new().write(true).open(&info.path).map_err(io("cannot open", &info.path))?;
+        let cut = self.file.set_len(end).and_then(|()| self.file.sync_all());
+        cut.and_then(|()| self.file.seek(SeekFrom::End(0))).map_err(io("cannot cut", &info.path))?;
+        info.bytes = end;
+        self.last = newest.map(|located| located.commit);
+        Ok(())
+    }
+
+    /// Forgets everything: `first` is the next epoch.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn restart(&mut self, first: Epoch) -> Result<(), JournalError> {
+        while let Some(info) = self.segments.pop() {
+            fs::remove_file(&info.path).map_err(io("cannot remove", &info.path))?;
+        }
+        let (info, file) = create(&self.dir, first)?;
+        (self.segments, self.file, self.last) = (vec![info], file, None);
+        Ok(())
+    }
+}
+
+fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("cannot sync", dir))
 }
 
 /// Makes a segment and its name durable.
@@ -226,6 +268,6 @@ fn create(dir: &Path, first: Epoch) -> Result<(SegmentInfo, File), JournalError>
     let header = segment::header(first);
     let mut file = File::create(&path).map_err(io("cannot make", &path))?;
     file.write_all(&header).and_then(|()| file.sync_all()).map_err(io("cannot write", &path))?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("cannot sync", dir))?;
+    sync_dir(dir)?;
     Ok((SegmentInfo { path, first, bytes: header.len() as u64 }, file))
 }

@@ -1,9 +1,9 @@
-//! The items of a cluster, in pages.
+//! The items of a cluster, or of those of a theme, in pages.
 //!
-//! They come by duplicate set, text, time and URI; a cursor holds that place, so that it stays right while texts and
-//! items come and go.
+//! They come by cluster, duplicate set, text, time and URI; a cursor holds that place, so that it stays right while texts
+//! and items come and go.
 
-use super::{Level, Named, named, row, text_key};
+use super::{ClusterParams, Level, Named, lookup::text_key, named, row};
 use crate::{
     answer::Reading,
     page::{Limit, Listing, Page},
@@ -11,33 +11,14 @@ use crate::{
     v1::{list, shape::Time},
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use springline_model::{
     Row, Space, TextId, Uri, UriId,
     key::{KeyReader, KeyWriter},
-    rows::{ClusterItemRow, ClusterLevel, ClusterMemberRow},
+    rows::{ClusterItemRow, ClusterLevel, ClusterMemberRow, ThemeClusterRow},
 };
 use springline_sinks::{Scan, Snapshot};
 use std::collections::HashMap;
-
-/// The items of a cluster.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ItemsParams {
-    /// The cluster's name, or that of any of its members.
-    id: String,
-    /// Where, if the item is in several spaces.
-    #[serde(alias = "project")]
-    space: Option<String>,
-    /// The cluster, or those near-duplicates alone.
-    #[serde(default)]
-    level: Level,
-    /// The most items.
-    #[serde(default)]
-    limit: Limit,
-    /// The `next` of the page before.
-    cursor: Option<String>,
-}
 
 /// An item of a cluster.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -63,9 +44,13 @@ struct Place {
 }
 
 impl Place {
-    /// The place without what all keys begin with.
-    fn bytes(&self) -> Vec<u8> {
+    /// The place without what all keys begin with. In a theme the cluster belongs to it; else its root may change from
+    /// page to page.
+    fn bytes(&self, level: Level) -> Vec<u8> {
         let mut key = KeyWriter::new();
+        if level == Level::Theme {
+            key.id(UriId(self.member.cluster.0));
+        }
         key.id(UriId(self.member.duplicates.0));
         let item = self.item.key_bytes();
         let space = list::key(&[self.member.space.as_str()]);
@@ -74,7 +59,7 @@ impl Place {
     }
 }
 
-pub(super) fn items(reading: &Reading<'_>, params: ItemsParams) -> Result<Page<Item>, Problem> {
+pub(super) fn items(reading: &Reading<'_>, params: ClusterParams) -> Result<Page<Item>, Problem> {
     let named = named(reading.snapshot, &params.id, params.space.as_deref())?;
     named.row(reading.snapshot, params.level)?;
     page(reading, &named, params.level, params.limit, params.cursor.as_deref())
@@ -93,7 +78,8 @@ pub(super) fn page(
     let mut places = walk(reading.snapshot, named, level, after.as_deref(), limit.get() + 1)?;
     let more = places.len() > limit.get();
     places.truncate(limit.get());
-    let next = places.last().filter(|_| more).map(|last| Listing::ClusterItems.cursor(&scope, &last.bytes()));
+    let next =
+        places.last().filter(|_| more).map(|last| Listing::ClusterItems.cursor(&scope, &last.bytes(level)));
     let mut sets: HashMap<TextId, Option<String>> = HashMap::new();
     let mut items = Vec::with_capacity(places.len());
     for Place { member, item } in places {
@@ -109,10 +95,10 @@ pub(super) fn page(
         let (title, source, at) = (item.title, item.source, Time(item.at));
         items.push(Item { uri: item.uri, title, source, at, duplicates });
     }
-    Ok(Page { epoch: reading.snapshot.epoch().0, items, next })
+    Ok(Page::of(reading, items, next))
 }
 
-/// Items of a cluster behind a place, in order.
+/// Items behind a place, in order.
 fn walk(
     snapshot: &Snapshot<'_>,
     named: &Named,
@@ -120,12 +106,58 @@ fn walk(
     after: Option<&[u8]>,
     limit: usize,
 ) -> Result<Vec<Place>, Problem> {
-    let mut key = KeyWriter::new();
-    let cluster = key.text(named.space.as_str()).id(UriId(named.cluster.0)).clone().into_bytes();
-    let prefix = match level {
-        Level::Cluster => cluster.clone(),
-        Level::Duplicates => key.id(UriId(named.duplicates.0)).take(),
+    let set = match level {
+        Level::Cluster => None,
+        Level::Duplicates => Some(named.duplicates),
+        Level::Theme => return walk_theme(snapshot, named, after, limit),
     };
+    walk_cluster(snapshot, &named.space, named.cluster, set, after, limit)
+}
+
+/// Those of the clusters of a theme, one cluster after the other.
+fn walk_theme(
+    snapshot: &Snapshot<'_>,
+    named: &Named,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<Place>, Problem> {
+    let Some(theme) = named.root(snapshot, Level::Theme)? else { return Ok(Vec::new()) };
+    let prefix = text_key(&named.space, theme);
+    let (mut places, mut last) = (Vec::new(), None);
+    if let Some((cluster, within)) = after.and_then(|place| place.split_at_checked(size_of::<TextId>())) {
+        let key = [prefix.as_slice(), cluster].concat();
+        // The rest of the cluster that the page before ended in, if it still belongs to the theme.
+        if let Some(ThemeClusterRow { cluster, .. }) = snapshot.get(&key)? {
+            places = walk_cluster(snapshot, &named.space, cluster, None, Some(within), limit)?;
+        }
+        last = Some(key);
+    }
+    while places.len() < limit {
+        let scan =
+            Scan { prefix: prefix.clone(), after: last.take(), limit: limit - places.len(), reverse: false };
+        let clusters: Vec<ThemeClusterRow> = snapshot.scan(&scan)?;
+        let Some(end) = clusters.last() else { break };
+        last = Some(end.key_bytes());
+        for ThemeClusterRow { cluster, .. } in clusters {
+            let left = limit - places.len();
+            places.extend(walk_cluster(snapshot, &named.space, cluster, None, None, left)?);
+        }
+    }
+    Ok(places)
+}
+
+/// Those of a cluster, or of a duplicate set in it.
+fn walk_cluster(
+    snapshot: &Snapshot<'_>,
+    space: &Space,
+    cluster: TextId,
+    set: Option<TextId>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<Place>, Problem> {
+    let cluster = text_key(space, cluster);
+    let set = set.map(|set| KeyWriter::new().id(UriId(set.0)).take()).unwrap_or_default();
+    let prefix = [cluster.as_slice(), &set].concat();
     let mut places = Vec::new();
     let mut last = None;
     if let Some((member, within)) = after.and_then(split) {

@@ -1,7 +1,9 @@
 //! The pages, a file a kind: each reads what it needs under one snapshot and writes itself when that is let go.
 
+mod clusters;
 mod errors;
 mod home;
+mod jobs;
 mod leads;
 mod lists;
 mod machine;
@@ -44,6 +46,13 @@ pub(super) fn routes(routes: &mut Routes) {
     routes.document("/users", HTML, people::users);
     routes.document("/@{user}", HTML, people::user).may(Kind::NotFound);
     routes.document("/@{user}/{*node}", HTML, people::user_node).may(Kind::NotFound);
+    routes.document("/spaces", HTML, clusters::spaces).says("What is said, by space, and the newest jobs");
+    routes.document("/space/{space}", HTML, clusters::space);
+    routes
+        .document("/cluster/{id}", HTML, clusters::cluster)
+        .may(Kind::NotFound)
+        .leads_elsewhere(StatusCode::FOUND);
+    routes.document("/job/{id}", HTML, jobs::job).may(Kind::NotFound);
     routes.document("/subnode/{*path}", HTML, notes::note).may(Kind::NotFound);
     routes.document("/raw/{*path}", notes::TEXT, notes::raw).may(Kind::NotFound);
     routes.document("/raw/node/{*node}", notes::TEXT, notes::raw_node).may(Kind::NotFound);

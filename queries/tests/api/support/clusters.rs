@@ -6,7 +6,7 @@ use springline_model::{
     record::attr,
     rows::{
         ClusterFacts, ClusterItemRow, ClusterLevel, ClusterMemberRow, ClusterNameRow, ClusterOrder,
-        ClusterRankRow, ClusterRow, ClusterTextRow,
+        ClusterRankRow, ClusterRow, ClusterTextRow, ClusterThemeRow, ThemeClusterRow,
     },
     text::Lexical,
 };
@@ -19,12 +19,8 @@ pub(crate) const SPACE: &str = "notes";
 pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
     let space = Space::new(SPACE);
     let mut lexical = Lexical::new();
-    let mut members: Vec<&Record> = members.iter().collect();
-    members.sort_by_key(|record| (record.at, record.uri.id()));
-    let mut texts: BTreeMap<TextId, Vec<&Record>> = BTreeMap::new();
-    for record in &members {
-        texts.entry(lexical.vector(&record.title, &record.text).id()).or_default().push(record);
-    }
+    let members = by_age(members);
+    let texts = by_text(&members, &mut lexical);
     let Some(root) = texts.keys().next().copied() else { return };
     group(rows, ClusterLevel::Cluster, root, &members, texts.len());
     for (text, items) in texts {
@@ -35,7 +31,15 @@ pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
         let meaning = items[0].attrs.get(attr::VECTOR).and_then(|vector| Vector::parse(vector));
         rows.add(&ClusterMemberRow { space: space.clone(), cluster: root, duplicates: text, text });
         let (space, duplicates) = (space.clone(), text);
-        rows.add(&ClusterTextRow { space: space.clone(), text, cluster: root, duplicates, words, meaning });
+        rows.add(&ClusterTextRow {
+            space: space.clone(),
+            text,
+            cluster: root,
+            duplicates,
+            by_hand: false,
+            words,
+            meaning,
+        });
         for item in items {
             let (uri, source) = (item.uri.clone(), "gardens".to_owned());
             let name =
@@ -45,6 +49,37 @@ pub(crate) fn rows(rows: &mut Rows, members: &[Record]) {
             rows.add(&ClusterItemRow { space: space.clone(), text, at: item.at, uri, source, title });
         }
     }
+}
+
+/// Adds the rows of a theme, if there are clusters.
+pub(crate) fn theme<'a>(rows: &mut Rows, clusters: impl Iterator<Item = &'a [Record]>) {
+    let (mut members, mut roots) = (Vec::new(), Vec::new());
+    for cluster in clusters {
+        roots.extend(by_text(&by_age(cluster), &mut Lexical::new()).into_keys().next());
+        members.extend_from_slice(cluster);
+    }
+    let Some(theme) = roots.first().copied() else { return };
+    let members = by_age(&members);
+    group(rows, ClusterLevel::Theme, theme, &members, by_text(&members, &mut Lexical::new()).len());
+    for cluster in roots {
+        let space = Space::new(SPACE);
+        rows.add(&ClusterThemeRow { space: space.clone(), cluster, theme });
+        rows.add(&ThemeClusterRow { space, theme, cluster });
+    }
+}
+
+fn by_age(records: &[Record]) -> Vec<&Record> {
+    let mut records: Vec<&Record> = records.iter().collect();
+    records.sort_by_key(|record| (record.at, record.uri.id()));
+    records
+}
+
+fn by_text<'a>(members: &[&'a Record], lexical: &mut Lexical) -> BTreeMap<TextId, Vec<&'a Record>> {
+    let mut texts: BTreeMap<TextId, Vec<&Record>> = BTreeMap::new();
+    for record in members {
+        texts.entry(lexical.vector(&record.title, &record.text).id()).or_default().push(record);
+    }
+    texts
 }
 
 fn group(rows: &mut Rows, level: ClusterLevel, root: TextId, members: &[&Record], texts: usize) {
@@ -61,6 +96,7 @@ fn group(rows: &mut Rows, level: ClusterLevel, root: TextId, members: &[&Record]
     let facts = ClusterFacts {
         items: members.len() as u64,
         texts: texts as u64,
+        by_hand: 0,
         representative: first.uri.clone(),
         title: first.title.clone(),
         summary: first.text.clone(),

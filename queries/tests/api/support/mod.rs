@@ -5,7 +5,7 @@ pub(crate) mod network;
 mod world;
 mod written;
 
-pub(crate) use world::{State, World, link, note, shown};
+pub(crate) use world::{State, World, garden, link, note, shown};
 pub(crate) use written::written;
 
 use async_trait::async_trait;
@@ -15,12 +15,14 @@ use springline_model::{
     Epoch, Event, Job, JobId, Label, Project, Secret, Timestamp, Uri, Vector, job::Opening,
 };
 use springline_queries::{
-    Control, ControlError, Phase, Progress, RuntimeStatus, Server, ServerConfig, SourceCommand, SourceStatus,
+    ClusterConfig, Control, ControlError, Phase, Progress, RuntimeStatus, Server, ServerConfig,
+    SourceCommand, SourceStatus,
     control::{
         AgentStatus, FeedbackError, JobOrder, LabelDraft, LabelNotice, Outcome, OutcomeStatus, Taken, Told,
     },
 };
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,6 +33,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const TOKEN: &str = "a token for the tests";
+pub(crate) const SECRET: &str = "a secret for the tests";
 
 /// The process behind the server, as far as the server sees it.
 #[derive(Default)]
@@ -158,6 +161,31 @@ impl Control for Process {
     }
 }
 
+/// Of how many processes a site is one.
+fn processes() -> usize {
+    std::env::var("SPRINGLINE_TEST_PROCESSES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Whether a test can't be, because it looks at what one process has of its own.
+pub(crate) fn is_spread(what: &str) -> bool {
+    let is_spread = processes() > 1;
+    if is_spread {
+        println!("skipped: {what}");
+    }
+    is_spread
+}
+
+/// One of several processes.
+pub(crate) fn cluster(process: usize, urls: &[String]) -> ClusterConfig {
+    ClusterConfig {
+        process,
+        urls: urls.to_vec(),
+        workers: world::WORKERS,
+        secret: Secret::new(SECRET),
+        deadline: ClusterConfig::DEADLINE,
+    }
+}
+
 /// A running server.
 pub(crate) struct Site {
     pub(crate) world: World,
@@ -212,17 +240,52 @@ impl Site {
         Self::with(|_| {}).await
     }
 
-    pub(crate) async fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
-        let world = World::new();
+    /// With `SPRINGLINE_TEST_PROCESSES` it is one of so many, each with a share of the world: nothing else must be
+    /// different.
+    pub(crate) async fn with(configure: impl Fn(&mut ServerConfig)) -> Self {
+        Self::several(processes(), configure).await.swap_remove(0)
+    }
+
+    /// Servers with a share of the world each.
+    pub(crate) async fn several(processes: usize, configure: impl Fn(&mut ServerConfig)) -> Vec<Self> {
+        let world = World::of(processes);
+        let any = "127.0.0.1:0".parse().unwrap();
+        let mut bound = Vec::new();
+        for process in 0..processes {
+            bound.push(Self::bind(&world, process, any, &configure).await);
+        }
+        let urls: Vec<String> =
+            bound.iter().map(|(_, server)| format!("http://{}", server.address())).collect();
+        let sites = bound.into_iter().enumerate().map(|(at, (process, server))| {
+            Self::run(world.clone(), process, (processes > 1).then(|| cluster(at, &urls)), server)
+        });
+        sites.collect()
+    }
+
+    pub(crate) async fn bind(
+        world: &World,
+        at: usize,
+        listen: SocketAddr,
+        configure: impl Fn(&mut ServerConfig),
+    ) -> (Arc<Process>, Server) {
         let process = Arc::new(Process::default());
         *process.world.lock() = Some(world.clone());
-        let mut config = ServerConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            token: Some(Secret::new(TOKEN)),
-            ..ServerConfig::default()
-        };
+        let mut config = ServerConfig { listen, token: Some(Secret::new(TOKEN)), ..ServerConfig::default() };
         configure(&mut config);
-        let server = Server::bind(config, world.reader(), process.clone()).await.unwrap();
+        let server = Server::bind(config, world.reader(at), process.clone()).await.unwrap();
+        (process, server)
+    }
+
+    pub(crate) fn run(
+        world: World,
+        process: Arc<Process>,
+        cluster: Option<ClusterConfig>,
+        server: Server,
+    ) -> Self {
+        let server = match cluster {
+            Some(cluster) => server.in_cluster(&cluster).unwrap(),
+            None => server,
+        };
         let url = format!("http://{}", server.address());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));

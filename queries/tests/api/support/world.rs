@@ -9,6 +9,7 @@ use springline_model::{
     AccountStatus, ClusterId, Context, Epoch, EpochCommit, FeedbackSource, FeedbackStatus, Job, Link,
     LinkPath, NodeName, Project, Quarantined, Record, Rev, Row, SourceId, Span, Table, Timestamp, Uri,
     job::{Fixing, LogFrom, Outcome},
+    key::text_key,
     rows::{
         AccountRow, AuthorNoteRow, AuthorRow, BacklinkCountRow, BacklinkRow, ClusterJobRow, ClusterStateRow,
         FeedbackMeta, FeedbackRow, FeedbackTotalRow, JobLogRow, JobRow, JournalRow, LatestRow, NodeRow,
@@ -19,13 +20,16 @@ use springline_model::{
 };
 use springline_sinks::{
     Engine, Reader, StoreConfig, Views,
-    views::{Change, Changes},
+    views::{Change, Changes, Follow, peers::Layout},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
 };
+
+/// Workers of each process.
+pub(crate) const WORKERS: usize = 2;
 
 /// What is in the world now.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,8 @@ pub(crate) struct State {
     pub(crate) top: Vec<TopRow>,
     pub(crate) network: Network,
     pub(crate) clusters: Vec<Vec<Record>>,
+    /// Numbers of clusters that are a theme.
+    pub(crate) theme: Vec<usize>,
     pub(crate) jobs: Vec<Job>,
 }
 
@@ -46,12 +52,14 @@ impl State {
     }
 }
 
-/// The views over a state that changes.
+/// The views over a state that changes: of one process, or a share of them each.
 #[derive(Clone)]
 pub(crate) struct World(Arc<Mutex<Inner>>);
 
 struct Inner {
-    views: Views,
+    views: Vec<Views>,
+    /// Processes that have stopped taking epochs, and what they would have got.
+    late: BTreeMap<usize, Vec<(EpochCommit, Changes)>>,
     epoch: Epoch,
     state: State,
     rows: BTreeSet<(Table, Vec<u8>, Vec<u8>)>,
@@ -59,11 +67,13 @@ struct Inner {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
-        let views = Views::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap();
+    pub(crate) fn of(processes: usize) -> Self {
+        let open = |_| Views::open(&StoreConfig::of(Engine::Memory), Path::new("")).unwrap();
+        let views = (0..processes).map(open).collect();
         let (rows, postings) = (BTreeSet::new(), BTreeSet::new());
         Self(Arc::new(Mutex::new(Inner {
             views,
+            late: BTreeMap::new(),
             epoch: Epoch::ZERO,
             state: State::default(),
             rows,
@@ -71,8 +81,31 @@ impl World {
         })))
     }
 
-    pub(crate) fn reader(&self) -> Reader {
-        self.0.lock().views.reader()
+    pub(crate) fn reader(&self, process: usize) -> Reader {
+        self.0.lock().views[process].reader()
+    }
+
+    pub(crate) fn follow(&self, follow: &Follow) {
+        self.0.lock().views.iter().for_each(|views| views.follow(follow).unwrap());
+    }
+
+    /// Lets a process be late with its epochs, or catch up.
+    pub(crate) fn hold(&self, process: usize, is_late: bool) {
+        let mut inner = self.0.lock();
+        if is_late {
+            inner.late.insert(process, Vec::new());
+            return;
+        }
+        for (commit, changes) in inner.late.remove(&process).unwrap_or_default() {
+            inner.views[process].apply(&commit, changes).unwrap();
+        }
+    }
+
+    /// Which of so many processes keeps a row: where it may be anywhere, by its bytes.
+    pub(crate) fn owner(processes: usize, table: Table, key: &[u8]) -> usize {
+        let layout = Layout { process: 0, processes, workers: WORKERS };
+        let anywhere = || key.iter().map(|byte| usize::from(*byte)).sum::<usize>() % processes;
+        layout.owner_of_key(table, key).unwrap_or_else(anywhere)
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -84,20 +117,30 @@ impl World {
         let mut inner = self.0.lock();
         change(&mut inner.state);
         let (rows, postings) = (rows(&inner.state), postings(&inner.state));
-        let mut changes = Changes::default();
+        let processes = inner.views.len();
+        let mut shares = vec![Changes::default(); processes];
         for (old, new, diff) in [(&inner.rows, &rows, -1), (&rows, &inner.rows, 1)] {
             for (table, key, value) in old.difference(new) {
                 let change = Change { key: key.clone(), value: value.clone(), diff };
-                changes.tables.entry(*table).or_default().push(change);
+                let share = &mut shares[Self::owner(processes, *table, key)];
+                share.tables.entry(*table).or_default().push(change);
             }
         }
         for (old, new, diff) in [(&inner.postings, &postings, -1), (&postings, &inner.postings, 1)] {
-            changes.postings.extend(old.difference(new).map(|row| (row.clone(), diff)));
+            for row in old.difference(new) {
+                let with_record = Self::owner(processes, Table::Records, &text_key(row.uri.as_str()));
+                shares[with_record].postings.push((row.clone(), diff));
+            }
         }
         inner.epoch = inner.epoch.next();
         let at = Timestamp::from_secs(1_800_000_000);
         let commit = EpochCommit { epoch: inner.epoch, at, execution: 1, advances: Vec::new(), events: 1 };
-        inner.views.apply(&commit, changes).unwrap();
+        for (process, changes) in shares.into_iter().enumerate() {
+            match inner.late.get_mut(&process) {
+                Some(late) => late.push((commit.clone(), changes)),
+                None => drop(inner.views[process].apply(&commit, changes).unwrap()),
+            }
+        }
         (inner.rows, inner.postings) = (rows, postings);
     }
 }
@@ -219,6 +262,7 @@ fn rows(state: &State) -> BTreeSet<(Table, Vec<u8>, Vec<u8>)> {
     state.notifications.iter().for_each(|row| rows.add(row));
     state.top.iter().for_each(|row| rows.add(row));
     state.clusters.iter().for_each(|members| clusters::rows(&mut rows, members));
+    clusters::theme(&mut rows, state.theme.iter().map(|number| state.clusters[*number].as_slice()));
     let mut nodes: BTreeMap<NodeName, [Vec<Uri>; 2]> = BTreeMap::new();
     let mut groups: BTreeMap<(Uri, String, LinkPath), Vec<(Uri, Uri)>> = BTreeMap::new();
     let mut authors: BTreeMap<Uri, AuthorRow> = BTreeMap::new();

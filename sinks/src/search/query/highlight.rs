@@ -61,7 +61,7 @@ struct Mark {
 }
 
 impl Highlighter {
-    pub(in crate::search) fn new(query: &Query, langs: &(impl Iterator<Item = Lang> + Clone)) -> Self {
+    pub(crate) fn new(query: &Query, langs: &(impl Iterator<Item = Lang> + Clone)) -> Self {
         let mut highlighter = Self::default();
         query.root.each_wanted(&mut |leaf| highlighter.add(leaf, langs.clone()));
         highlighter

@@ -40,12 +40,13 @@ mod phrase;
 pub(super) mod rank;
 mod substring;
 mod tree;
+mod wire;
 mod words;
 
 pub use highlight::{Highlighter, Snippet};
-pub use rank::{Cursor, Hit, Hits, Page};
+pub use rank::{Cursor, Hit, Hits, Page, Part, Stats};
 
-pub(super) use tree::run;
+pub(super) use tree::{run, stats};
 
 use serde::{Deserialize, Serialize};
 use springline_model::{
@@ -134,7 +135,8 @@ impl QueryError {
 }
 
 /// A query that can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "wire::Flat", try_from = "wire::Flat")]
 pub struct Query {
     mode: Mode,
     pub(super) root: Node,
@@ -202,6 +204,14 @@ impl Query {
         })
     }
 
+    /// Whether its hits have scores: it has words, and the best are to come first.
+    #[must_use]
+    pub fn by_score(&self) -> bool {
+        let mut has_words = false;
+        self.root.each_wanted(&mut |leaf| has_words |= leaf.is_words());
+        has_words && !self.newest_first
+    }
+
     /// How it was read.
     #[must_use]
     pub const fn mode(&self) -> Mode {
@@ -250,7 +260,7 @@ impl Node {
 }
 
 /// What a document has or has not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Leaf {
     /// A folded word in any of its forms.
     Word { word: String, title: bool },
@@ -274,7 +284,7 @@ impl Leaf {
 }
 
 /// A word of a phrase.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Item {
     /// How many words behind the first.
     pub(super) offset: u32,

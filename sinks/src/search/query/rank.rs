@@ -1,9 +1,10 @@
 //! Scores, their order, and pages of it.
 
-use super::leaves::Match;
+use super::{Query, leaves::Match};
 use crate::search::{SearchError, segment::DocumentCursor, state::State};
 use serde::{Deserialize, Serialize};
 use springline_model::{Timestamp, Uri};
+use std::ops::AddAssign;
 
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
@@ -12,7 +13,7 @@ const B: f64 = 0.75;
 const TITLE: f64 = 3.0;
 
 /// Which part of the answer is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Go on strictly behind this.
     pub after: Option<Cursor>,
@@ -31,8 +32,39 @@ pub struct Cursor {
     pub uri: Uri,
 }
 
+/// What scores are made of beside the documents themselves. Those of indexes that share the documents add up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Documents.
+    pub documents: u64,
+    /// Words in all of them.
+    pub length: u64,
+    /// How many documents match each of the query's leaves that are words, in the order of the query.
+    pub matches: Vec<u64>,
+}
+
+impl AddAssign<&Self> for Stats {
+    fn add_assign(&mut self, other: &Self) {
+        self.documents = self.documents.saturating_add(other.documents);
+        self.length = self.length.saturating_add(other.length);
+        self.matches.resize(self.matches.len().max(other.matches.len()), 0);
+        for (sum, more) in self.matches.iter_mut().zip(&other.matches) {
+            *sum = sum.saturating_add(*more);
+        }
+    }
+}
+
+/// One index' part of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it found.
+    pub hits: Hits,
+    /// Where the page's cursor has gone, if its document is here and ranks elsewhere by now.
+    pub moved: Option<u64>,
+}
+
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     /// How many documents match, on all pages.
     pub total: u64,
@@ -45,7 +77,7 @@ pub struct Hits {
 }
 
 /// A document that matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hit {
     /// Which.
     pub uri: Uri,
@@ -55,6 +87,30 @@ pub struct Hit {
     pub score: u64,
 }
 
+impl Hits {
+    /// The same page of several indexes that share the documents, as one index would give it. Their scores must be made of
+    /// the same [`Stats`].
+    #[must_use]
+    pub fn merged(query: &Query, limit: usize, parts: impl IntoIterator<Item = Self>) -> Self {
+        let by_score = query.by_score();
+        let rank = |hit: &Hit| if by_score { hit.score } else { rank_of(hit.at) };
+        let mut all = Self { total: 0, complete: true, hits: Vec::new(), next: None };
+        let mut more = false;
+        for part in parts {
+            all.total = all.total.saturating_add(part.total);
+            all.complete &= part.complete;
+            more |= part.next.is_some();
+            all.hits.extend(part.hits);
+        }
+        all.hits.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.uri.cmp(&b.uri)));
+        more |= all.hits.len() > limit;
+        all.hits.truncate(limit);
+        let last = all.hits.last().filter(|_| more);
+        all.next = last.map(|hit| Cursor { rank: rank(hit), uri: hit.uri.clone() });
+        all
+    }
+}
+
 /// A document with its score so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scored {
@@ -62,15 +118,20 @@ pub(super) struct Scored {
     pub(super) score: f64,
 }
 
-/// What a leaf gives its documents. The number of matches is the leaf's document frequency.
-pub(super) fn score(state: &State, matches: &[Match], words: bool) -> Vec<Scored> {
-    let idf = idf(state.counts.documents, matches.len() as u64);
-    let average = state.counts.length as f64 / state.counts.documents.max(1) as f64;
+/// What a leaf of words gives its documents. `frequency` documents match it, of `documents` with `length` words.
+pub(super) fn score(matches: &[Match], documents: u64, length: u64, frequency: u64) -> Vec<Scored> {
+    let idf = idf(documents, frequency);
+    let average = length as f64 / documents.max(1) as f64;
     let score = |found: &Match| Scored {
         document: found.document,
-        score: if words { bm25(found.title, found.body, found.length, average, idf) } else { 0.0 },
+        score: bm25(found.title, found.body, found.length, average, idf),
     };
     matches.iter().map(score).collect()
+}
+
+/// What any other leaf gives its documents.
+pub(super) fn unscored(matches: &[Match]) -> Vec<Scored> {
+    matches.iter().map(|found| Scored { document: found.document, score: 0.0 }).collect()
 }
 
 /// How rare it is to match: never negative, however common.
@@ -105,7 +166,7 @@ pub(super) fn page(
     by_score: bool,
     page: &Page,
     complete: bool,
-) -> Result<Hits, SearchError> {
+) -> Result<Part, SearchError> {
     let total = found.len() as u64;
     let mut ranked: Vec<Ranked> = if by_score {
         found.iter().map(|found| Ranked { document: found.document, rank: rounded(found.score) }).collect()
@@ -118,7 +179,7 @@ pub(super) fn page(
     }
     // Whose URIs have to be known: all that rank with or above the last of the page, and with the cursor.
     let same =
-        page.after.as_ref().map_or(0, |after| ranked.iter().filter(|found| found.rank == after.rank).count());
+        after.as_ref().map_or(0, |after| ranked.iter().filter(|found| found.rank == after.rank).count());
     let wanted = page.limit.saturating_add(same);
     if wanted < ranked.len() {
         let (_, last, _) = ranked.select_nth_unstable_by(wanted, |a, b| b.rank.cmp(&a.rank));
@@ -135,7 +196,10 @@ pub(super) fn page(
     let last = hits.last().filter(|_| more);
     let next = last.map(|(rank, hit)| Cursor { rank: *rank, uri: hit.uri.clone() });
     let score = |(rank, hit): (u64, Hit)| Hit { score: if by_score { rank } else { 0 }, ..hit };
-    Ok(Hits { total, complete, hits: hits.into_iter().map(score).collect(), next })
+    let hits = Hits { total, complete, hits: hits.into_iter().map(score).collect(), next };
+    let before = page.after.as_ref().map(|before| before.rank);
+    let moved = after.map(|after| after.rank).filter(|rank| Some(*rank) != before);
+    Ok(Part { hits, moved })
 }
 
 /// Where the cursor's document ranks now.
@@ -145,12 +209,17 @@ fn moved(state: &State, cursor: &Cursor, ranked: &[Ranked]) -> Result<Cursor, Se
     Ok(Cursor { rank: at.map_or(cursor.rank, |at| ranked[at].rank), uri: cursor.uri.clone() })
 }
 
+/// The rank of a time: the newest first.
+const fn rank_of(at: Timestamp) -> u64 {
+    at.0.cast_unsigned() ^ (1 << 63)
+}
+
 /// The newest first.
 fn by_time(state: &State, found: &[Scored]) -> Result<Vec<Ranked>, SearchError> {
     let mut ranked = Vec::with_capacity(found.len());
     let numbers = found.iter().map(|found| found.document);
     each_document(state, numbers, |document, at, _| {
-        ranked.push(Ranked { document, rank: at.0.cast_unsigned() ^ (1 << 63) });
+        ranked.push(Ranked { document, rank: rank_of(at) });
         Ok(())
     })?;
     Ok(ranked)

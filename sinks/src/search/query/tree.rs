@@ -4,7 +4,7 @@ use super::{
     Leaf, Node, Query,
     leaves::{self, Match, Select},
     phrase, rank,
-    rank::{Hits, Page, Scored},
+    rank::{Page, Part, Scored, Stats},
     substring,
 };
 use crate::search::{SearchError, segment::DocumentCursor, state::State};
@@ -14,28 +14,46 @@ use std::{cmp::Ordering, ops::RangeInclusive};
 /// The text of a document, if there still is one.
 pub(crate) type Texts<'a> = dyn Fn(&Uri) -> Option<String> + 'a;
 
-/// Answers a query.
+/// Answers a query. `stats` are those of all indexes that share the documents; without them, those of this one.
 pub(in crate::search) fn run(
     state: &State,
     query: &Query,
     page: &Page,
+    stats: Option<&Stats>,
     texts: &Texts<'_>,
-) -> Result<Hits, SearchError> {
-    let mut run = Run { state, texts, complete: true };
+) -> Result<Part, SearchError> {
+    let mut run = Run::new(state, stats, texts);
     let scored = run.node(&query.root)?;
-    let mut by_score = false;
-    query.root.each_wanted(&mut |leaf| by_score |= leaf.is_words() && !query.newest_first);
-    rank::page(state, &scored, by_score, page, run.complete)
+    rank::page(state, &scored, query.by_score(), page, run.complete)
+}
+
+/// What the scores of a query's hits are made of.
+pub(in crate::search) fn stats(
+    state: &State,
+    query: &Query,
+    texts: &Texts<'_>,
+) -> Result<Stats, SearchError> {
+    let mut run = Run::new(state, None, texts);
+    run.node(&query.root)?;
+    let (documents, length) = (state.counts.documents, state.counts.length);
+    Ok(Stats { documents, length, matches: run.matches })
 }
 
 struct Run<'a> {
     state: &'a State,
+    stats: Option<&'a Stats>,
     texts: &'a Texts<'a>,
+    /// How many documents match each leaf of words so far.
+    matches: Vec<u64>,
     /// Whether every document was looked at that had to be.
     complete: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(state: &'a State, stats: Option<&'a Stats>, texts: &'a Texts<'a>) -> Self {
+        Self { state, stats, texts, matches: Vec::new(), complete: true }
+    }
+
     /// The documents that a node matches, by number, with their scores.
     fn node(&mut self, node: &Node) -> Result<Vec<Scored>, SearchError> {
         match node {
@@ -50,7 +68,7 @@ impl Run<'_> {
             Node::Not(_) | Node::Leaf(Leaf::Time(_)) => self.all(std::slice::from_ref(node)),
             Node::Leaf(leaf) => {
                 let matches = self.leaf(leaf)?;
-                Ok(rank::score(self.state, &matches, leaf.is_words()))
+                Ok(if leaf.is_words() { self.score(&matches) } else { rank::unscored(&matches) })
             }
         }
     }
@@ -68,7 +86,7 @@ impl Run<'_> {
         }
         let mut found = match found {
             Some(found) => found,
-            None => rank::score(self.state, &leaves::term(self.state, term::EVERY)?, false),
+            None => rank::unscored(&leaves::term(self.state, term::EVERY)?),
         };
         for node in nodes {
             match node {
@@ -78,6 +96,20 @@ impl Run<'_> {
             }
         }
         Ok(found)
+    }
+
+    fn score(&mut self, matches: &[Match]) -> Vec<Scored> {
+        let (counts, here) = (&self.state.counts, matches.len() as u64);
+        let (documents, length, frequency) = match self.stats {
+            None => (counts.documents, counts.length, here),
+            // Others may know of more; of fewer only if they were asked something else.
+            Some(stats) => {
+                let all = stats.matches.get(self.matches.len()).map_or(here, |all| here.max(*all));
+                (stats.documents.max(all), stats.length, all)
+            }
+        };
+        self.matches.push(here);
+        rank::score(matches, documents, length, frequency)
     }
 
     fn leaf(&mut self, leaf: &Leaf) -> Result<Vec<Match>, SearchError> {

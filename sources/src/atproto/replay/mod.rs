@@ -21,16 +21,21 @@ use super::{
     reader::{Reader, RecordsConfig},
     repos::Fetcher,
 };
-use crate::{Command, Source, SourceContext, SourceError, SourceState};
+use crate::{Range, Source, SourceContext, SourceError, SourceState};
 use async_trait::async_trait;
-pub use pieces::Form;
+use indicatif::ProgressBar;
+pub(in crate::atproto) use pieces::micros_in;
+pub use pieces::{Form, open};
 use pieces::{Piece, Pieces};
-pub(in crate::atproto) use pieces::{micros_in, open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use springline_model::{Partition, SourceId};
+use springline_model::{Partition, SourceId, Timestamp};
 use std::{
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -48,6 +53,9 @@ pub struct ReplayConfig {
     /// How fast: as percent of the speed that it was recorded at. 0 is as fast as it goes.
     #[serde(default)]
     pub speed_percent: u32,
+    /// Which part of each file: by the number of a piece, or by its time. Repositories are read whole.
+    #[serde(default)]
+    pub range: Range,
     /// How much of a commit is verified.
     #[serde(default)]
     pub verification: Verification,
@@ -109,32 +117,25 @@ impl Source for Replay {
             id,
             config,
         };
-        let bar = context.progress.files("replay", files.len() as u64);
+        let sizes = files.iter().filter_map(|file| Some(file.metadata().ok()?.len()));
+        let bar = context.progress.bytes("replay", sizes.sum());
         for file in files {
             if context.stop.is_cancelled() {
                 return Ok(());
             }
-            match run.file(&file, &context).await {
+            match run.file(&file, &bar, &context).await {
                 Err(SourceError::Closed) if context.stop.is_cancelled() => return Ok(()),
                 done => done?,
             }
-            bar.inc(1);
         }
         bar.finish_and_clear();
         context.status.set(SourceState::Live, None);
         loop {
             tokio::select! {
                 () = context.stop.cancelled() => return Ok(()),
-                Some(command) = context.commands.recv() => refuse(command),
+                Some(command) = context.commands.recv() => command.read_once(),
             }
         }
-    }
-}
-
-fn refuse(command: Command) {
-    match command {
-        Command::Pull { done, .. } => drop(done.send(Ok(crate::PullReport::default()))),
-        command => command.refuse("a recording is read once"),
     }
 }
 
@@ -147,7 +148,7 @@ struct Run {
 }
 
 impl Run {
-    async fn file(&self, path: &Path, context: &SourceContext) -> Result<(), SourceError> {
+    async fn file(&self, path: &Path, bar: &ProgressBar, context: &SourceContext) -> Result<(), SourceError> {
         let name = path.display().to_string();
         let partition = Partition { source: self.id.clone(), name: name.clone() };
         let done = context.known.position(&partition).and_then(|position| position.0.parse::<u64>().ok());
@@ -165,8 +166,9 @@ impl Run {
                 let fetcher = Fetcher::of(&self.reader, self.config.verification, context);
                 fetcher.file(path, &partition).await?;
             }
+            bar.inc(path.metadata().map_or(0, |file| file.len()));
         } else {
-            self.pieces(path, &name, form, done, context).await?;
+            self.pieces(path, &name, form, done, bar, context).await?;
         }
         context.status.partition(&name, |partition| partition.state = SourceState::Live);
         Ok(())
@@ -178,18 +180,35 @@ impl Run {
         name: &str,
         form: Form,
         done: Option<u64>,
+        bar: &ProgressBar,
         context: &SourceContext,
     ) -> Result<(), SourceError> {
         let (to, messages) = mpsc::channel(QUEUED);
         let room = Room::of(QUEUED_BYTES);
         let speed = self.config.speed_percent;
-        let (reading_path, stop) = (path.to_path_buf(), context.stop.clone());
+        let range = self.config.range;
+        let (reading_path, stop, bar) = (path.to_path_buf(), context.stop.clone(), bar.clone());
         let runtime = tokio::runtime::Handle::current();
+        let number = Arc::new(AtomicU64::new(done.unwrap_or(0)));
+        let sent_until = number.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let mut pace = Pace::at(speed);
-            let pieces = Pieces::open(&reading_path, form, speed > 0)?;
-            for piece in pieces.skip(usize::try_from(done.unwrap_or(0)).unwrap_or(usize::MAX)) {
+            let pieces = Pieces::open(&reading_path, form, speed > 0 || range.is_by_time(), &bar)?;
+            let sent_before = usize::try_from(done.unwrap_or(0)).unwrap_or(usize::MAX);
+            let mut begun = false;
+            for (number, piece) in (1u64..).zip(pieces).skip(sent_before) {
                 let Piece { bytes, micros } = piece?;
+                let at = micros.and_then(|micros| i64::try_from(micros / 1000).ok()).map(Timestamp);
+                if !begun {
+                    if !range.begins(number, at) {
+                        continue;
+                    }
+                    begun = true;
+                    sent_until.store(number - 1, Ordering::Relaxed);
+                }
+                if range.ends(number, at) {
+                    break;
+                }
                 let sent = runtime.block_on(async {
                     let passed_on = async {
                         pace.wait(micros).await;
@@ -217,11 +236,10 @@ impl Run {
             strict: false,
             passed: None,
         };
-        let number = std::sync::atomic::AtomicU64::new(done.unwrap_or(0));
         let mut cursor = done;
         let decode = |pieces: Vec<Message>| {
             let count = pieces.len() as u64;
-            let first = number.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+            let first = number.fetch_add(count, Ordering::Relaxed);
             let (frames, lines, name) = (self.frames.clone(), self.lines.clone(), name.to_owned());
             Box::pin(async move {
                 let mut items: Vec<Item> = match form {

@@ -9,6 +9,7 @@ use super::super::{
     syntax::datetime::micros_of,
 };
 use crate::SourceError;
+use indicatif::ProgressBar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -110,9 +111,16 @@ pub(super) fn form(path: &Path) -> Result<Form, SourceError> {
     }
 }
 
-/// Unpacks as it reads.
-pub(in crate::atproto) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, SourceError> {
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(io(path))?);
+/// A file, unpacked as it is read if its first bytes are those of gzip or zstd.
+///
+/// # Errors
+/// It can't be read.
+pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, SourceError> {
+    unpack(path, File::open(path).map_err(io(path))?)
+}
+
+fn unpack(path: &Path, file: impl Read + Send + 'static) -> Result<Box<dyn BufRead + Send>, SourceError> {
+    let mut file = BufReader::with_capacity(1 << 16, file);
     let head = file.fill_buf().map_err(io(path))?;
     let (gzip, zstd) = (head.starts_with(&[0x1F, 0x8B]), head.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]));
     Ok(if gzip {
@@ -136,8 +144,10 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn open(path: &Path, form: Form, timed: bool) -> Result<Self, SourceError> {
-        Ok(Self { path: path.to_path_buf(), file: open(path)?, form, timed, ended: false })
+    /// The bar follows the file's bytes as they are read.
+    pub(super) fn open(path: &Path, form: Form, timed: bool, bar: &ProgressBar) -> Result<Self, SourceError> {
+        let file = bar.wrap_read(File::open(path).map_err(io(path))?);
+        Ok(Self { path: path.to_path_buf(), file: unpack(path, file)?, form, timed, ended: false })
     }
 
     fn frame(&mut self) -> io::Result<Option<Piece>> {

@@ -90,6 +90,7 @@ async fn survived(messages: Vec<u8>, form: Form) {
         let config = ReplayConfig {
             paths: vec![path.clone()],
             form: Some(form),
+            range: springline_sources::Range::default(),
             speed_percent: 0,
             verification: Verification::None,
             legacy: true,

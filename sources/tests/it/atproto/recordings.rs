@@ -6,10 +6,11 @@ use crate::{
     support::{Host, HostOptions, wait_for},
 };
 use springline_sources::{
-    SourceConfig, SourceError, SourceState,
+    Bound, Range, SourceConfig, SourceError, SourceState,
     atproto::{
         live::{Recording, Verification, record},
         replay::{Form, ReplayConfig},
+        syntax::Tid,
     },
 };
 use std::{
@@ -24,6 +25,7 @@ fn config(paths: Vec<PathBuf>) -> ReplayConfig {
     ReplayConfig {
         paths,
         form: None,
+        range: Range::default(),
         speed_percent: 0,
         verification: Verification::Hash,
         legacy: false,
@@ -240,6 +242,44 @@ async fn a_damaged_file_is_read_as_far_as_it_goes_and_named() {
     let two = put(folder.path(), "b.car", &car);
     let world = replayed(config(vec![one, two])).await;
     assert_eq!((world.versions().len(), world.ledger.reasons().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_is_read_and_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |number: u64| {
+        let rev = Tid::new(1_780_000_000_000_000 + number, 0).to_string();
+        let line = serde_json::json!({
+            "did": crate::network::did(0), "time_us": number * 1_000_000, "kind": "commit",
+            "commit": {
+                "rev": rev, "operation": "create", "collection": "app.bsky.feed.post", "rkey": rev,
+                "record": {
+                    "$type": "app.bsky.feed.post", "createdAt": "2026-05-01T00:00:00.000Z", "text": format!("post {number}"),
+                },
+                "cid": "bafyreidqpc7si3dbimffi64lz3xsx2qt45ip7rpna2qpslcddp23itjjzm",
+            },
+        });
+        line.to_string() + "\n"
+    };
+    let path = put(folder.path(), "a.jsonl", (2..=10).map(line).collect::<String>());
+    let read = async |since: Option<&str>, until: Option<&str>| {
+        let bound = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let range = Range { since: bound(since), until: bound(until) };
+        replayed(ReplayConfig { range, ..config(vec![path.clone()]) }).await.versions().len()
+    };
+    assert_eq!(read(None, None).await, 9);
+    assert_eq!(read(Some("4"), Some("6")).await, 2);
+    assert_eq!(read(Some("1970-01-01T00:00:04Z"), Some("1970-01-01T00:00:09Z")).await, 5);
+    // Broken off behind the first two of a range, it goes on with its third.
+    let world = World::new().await;
+    for (until, found) in [("6", 2), ("9", 5)] {
+        let range = Range { since: Some(Bound::Offset(4)), until: Some(until.parse().unwrap()) };
+        let host =
+            world.start_offline(&SourceConfig::Replay(ReplayConfig { range, ..config(vec![path.clone()]) }));
+        host.live().await;
+        host.stop().await;
+        assert_eq!(world.versions().len(), found);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ async fn as_lines(data: &Recorded) -> World {
     let config = SourceConfig::Replay(ReplayConfig {
         paths: vec![data.path("jetstream-corpus/expected_v1.jsonl")],
         form: None,
+        range: springline_sources::Range::default(),
         speed_percent: 0,
         verification: Verification::Hash,
         legacy: false,
