@@ -121,10 +121,10 @@ impl Served {
     /// # Errors
     /// It does not start.
     pub(crate) fn start(program: &Path, config: &Path, token: &str) -> anyhow::Result<Self> {
-        Self::begin(program, config, token, &["run", "--listen", "127.0.0.1:0"])
+        Self::begin(program, config, token, &["run", "--listen", "127.0.0.1:0"], None)
     }
 
-    /// Starts a command of it that serves, likewise.
+    /// Starts a command of it that serves, likewise; on one core if one is named, by util-linux' `taskset`.
     ///
     /// # Errors
     /// It does not start.
@@ -133,8 +133,13 @@ impl Served {
         config: &Path,
         token: &str,
         arguments: &[&str],
+        core: Option<usize>,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
+        if let Some(core) = core {
+            command = Command::new("taskset");
+            command.args(["--cpu-list", &core.to_string()]).arg(program);
+        }
         command.arg("--config").arg(config).args(["--log-level", "warn"]).args(arguments);
         command.env("SPRINGLINE__SERVER__TOKEN", token).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;

@@ -1,15 +1,21 @@
-//! Everything at once: events through the log into views and on as a change feed, while writer and follower are killed and
-//! connections are cut, again and again. In the end the views are those of a process to which nothing happened, nothing
-//! is in the log twice, and who reads the feed has the view, each change of it once.
+//! Everything at once: events through the log into views, on as a change feed, and from there into somebody else's views,
+//! while all three processes are killed and connections are cut, again and again.
+//!
+//! ```text
+//!  lines ─► writer ─► log ─► follower ─► feed ─► consumer: a record for each row
+//! ```
+//!
+//! In the end the views are those of a process to which nothing happened, nothing is in the log twice, who reads the feed
+//! has the view, each change of it once, and the consumer has what one has to which nothing happened.
 //!
 //! `SPRINGLINE_TEST_LONG=1` takes 200,000 events, and what was recorded of the network if that is there
-//! (`SPRINGLINE_TEST_DATA`), and does each of the three 30 times; without it a hundredth of that.
+//! (`SPRINGLINE_TEST_DATA`), and does each of the four 30 times; without it a hundredth of that.
 //!
 //! The broker itself is not stopped in between: this one forgets what is open then, and says that its commit has worked.
 
 use super::{PARTITIONS, each_once, follow, on};
 use crate::{dice::Dice, feeds::until_told};
-use springline_tests::{Broker, Server, Springline, data, eventually, folded};
+use springline_tests::{Broker, Server, Springline, data, encode, eventually, fingerprints, folded};
 use std::{
     env, fs,
     io::{BufWriter, Write as _},
@@ -58,6 +64,49 @@ fn inputs(dir: &Path, is_long: bool) -> Vec<PathBuf> {
     std::iter::once(made).chain(recorded).collect()
 }
 
+/// A process that is killed and started again.
+struct Victim<'a> {
+    server: Server,
+    start: Box<dyn Fn() -> Server + 'a>,
+}
+
+impl<'a> Victim<'a> {
+    fn new(start: impl Fn() -> Server + 'a) -> Self {
+        Self { server: start(), start: Box::new(start) }
+    }
+
+    fn again(&mut self) {
+        self.server.kill();
+        self.server.wait();
+        self.server = (self.start)();
+    }
+
+    /// Waits until it has read all that there is, and ends it.
+    fn read(self) {
+        eventually("all is read", Duration::from_secs(1800), || {
+            std::thread::sleep(Duration::from_millis(100));
+            (self.server.get("/readyz").status == 200).then_some(())
+        });
+        self.server.stop();
+    }
+}
+
+/// Somebody who reads the feed, and keeps the last word on each row as a record.
+fn consumer(broker: &Broker, dir: &Path, name: &str) -> Springline {
+    let file = dir.join(format!("{name}.toml"));
+    let config = format!(
+        "[sources.feed]\ntype = \"kafka\"\ntopics = [\"changes\"]\n\
+         [sources.feed.client]\nbrokers = [\"{}\"]\n\
+         [sources.feed.mapping]\nuri = \"key\"\nuri_prefix = \"https://feed.example/\"\ntitle = \"/table\"\n\
+         text = \"/op\"\nlinks = [\"/after/node\"]\ntime = \"/ts\"\n",
+        broker.address()
+    );
+    fs::write(&file, config).unwrap();
+    Springline::new(&dir.join(name)).configured(&file).with("identity.offline", "true")
+}
+
+const SERVE: [&str; 3] = ["run", "--listen", "127.0.0.1:0"];
+
 #[test]
 fn nothing_is_lost_and_nothing_is_twice_whatever_dies() {
     let is_long = env::var_os("SPRINGLINE_TEST_LONG").is_some();
@@ -73,45 +122,39 @@ fn nothing_is_lost_and_nothing_is_twice_whatever_dies() {
     };
     let config = dir.path().join("springline.toml");
     let sink = "[sinks.events]\nkind = \"kafka\"\nview = \"catalog\"\ntopic = \"changes\"\n";
-    fs::write(&config, format!("{sink}partitions = {PARTITIONS}\nreplication = 1\n")).unwrap();
+    // The oracle reads all changes from the first one on.
+    let kept = "[changes]\nkeep_bytes = 4000000000\n";
+    fs::write(&config, format!("{kept}{sink}partitions = {PARTITIONS}\nreplication = 1\n")).unwrap();
     let (writer, follower) = (small("writer"), small("follower").configured(&config));
-    let writes =
-        || writer.start(&[&["replay", "--keep-serving", "--listen", "127.0.0.1:0"], &inputs[..]].concat());
-    let follows = || follower.start(&["run", "--listen", "127.0.0.1:0"]);
-    let again = |server: &mut Server, start: &dyn Fn() -> Server| {
-        server.kill();
-        server.wait();
-        *server = start();
-    };
+    let consumer_of = |name: &str| consumer(&broker, dir.path(), name);
+    let consuming = consumer_of("consumer");
 
-    let (mut writing, mut following) = (writes(), follows());
+    let writing = [&["replay", "--keep-serving", "--listen", "127.0.0.1:0"], &inputs[..]].concat();
+    let mut victims = [
+        Victim::new(|| writer.start(&writing)),
+        Victim::new(|| follower.start(&SERVE)),
+        Victim::new(|| consuming.start(&SERVE)),
+    ];
     let rounds = if is_long { 30 } else { 3 };
-    let (mut dice, mut left) = (Dice::new(3), [rounds; 3]);
+    let (mut dice, mut left) = (Dice::new(3), [rounds; 4]);
     while left.iter().sum::<u32>() > 0 {
         std::thread::sleep(Duration::from_millis(100 + dice.roll(900)));
-        let which = dice.roll(3) as usize;
+        let which = dice.roll(4) as usize;
         if left[which] == 0 {
             continue;
         }
         left[which] -= 1;
-        match which {
-            0 => again(&mut writing, &writes),
-            1 => again(&mut following, &follows),
-            _ => broker.cut(),
+        match victims.get_mut(which) {
+            Some(victim) => victim.again(),
+            None => broker.cut(),
         }
     }
-    let read = |server: &Server| {
-        eventually("all is read", Duration::from_secs(1800), || {
-            (server.get("/readyz").status == 200).then_some(())
-        });
-    };
-    read(&writing);
-    writing.stop();
-    read(&following);
+    let [writing, following, mut consumed] = victims;
+    writing.read();
+    following.read();
     // The follower shows all that is in the log once a later start of it would.
-    following.stop();
     follow(&follower);
-    let following = follows();
+    let following = follower.start(&SERVE);
     following.ready();
     let rows = until_told(&following, "catalog");
     let (told, met) = folded(&broker, "changes", PARTITIONS);
@@ -122,5 +165,17 @@ fn nothing_is_lost_and_nothing_is_twice_whatever_dies() {
 
     let alone = Springline::new(&dir.path().join("alone"));
     alone.run(&[&["replay"], &inputs[..]].concat());
-    assert_eq!(springline_tests::fingerprints(&follower), springline_tests::fingerprints(&alone));
+    assert_eq!(fingerprints(&follower), fingerprints(&alone));
+
+    consumed.again();
+    consumed.read();
+    let spared = consumer_of("spared");
+    Victim::new(|| spared.start(&SERVE)).read();
+    assert_eq!(fingerprints(&consuming), fingerprints(&spared));
+    let consuming = consuming.start(&SERVE);
+    for (table, key) in rows.keys().take(500) {
+        let uri = encode(&format!("https://feed.example/{table}/{key}"));
+        assert_eq!(consuming.get(&format!("/v1/records?uri={uri}")).json()["title"], table.as_str());
+    }
+    consuming.stop();
 }

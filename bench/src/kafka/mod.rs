@@ -6,7 +6,7 @@
 //!  topic       ─► replay --from kafka://… ─► data folder B              `from the log`
 //!  A's journal ─► replay ─► data folder C                               `from a journal`
 //!  A's journal ─► replay, with a change feed ─► data folder D, topic    `with a feed`
-//!  topic       ─► run, by one process and by two ─► data folders each   `processes`
+//!  topic       ─► run, by one process and by two ─► data folders each   `processes`, also with one core for each
 //! ```
 //!
 //! Each is a process of its own over an empty folder, one after the other. What counts is its processor time from its
@@ -23,7 +23,7 @@ use crate::{measure, process::Served};
 use anyhow::{Context as _, ensure};
 use broker::Broker;
 use clap::Args;
-use processes::Shared;
+use processes::{Cores, Shared};
 use reqwest::Client;
 use serde_json::Value;
 use std::{
@@ -148,27 +148,30 @@ impl Bench {
             "", "CPU s", "wall s", "events/s", "RSS MB", "peak MB"
         );
         println!("|---|---|---|---|---|---|");
-        let mut all = Vec::new();
-        for (processes, what) in [(1, "one process, one worker"), (2, "two processes, one each")] {
-            let shared = self.shared(processes).await?;
-            println!(
-                "| {what:<28} | {:>7.2} | {:>7.2} | {:>9.0} | {:>8} | {:>8} |",
-                shared.cpu,
-                shared.wall,
-                f64::from(events) / shared.wall,
-                shared.resident / 1_000_000,
-                shared.peak / 1_000_000,
+        for (each, on) in [(Cores::All, ""), (Cores::OneEach, ", on a core each")] {
+            let mut all = Vec::new();
+            for (processes, what) in [(1, "one process, one worker"), (2, "two processes, one each")] {
+                let shared = self.shared(processes, each).await?;
+                println!(
+                    "| {what}{on} | {:>7.2} | {:>7.2} | {:>9.0} | {:>8} | {:>8} |",
+                    shared.cpu,
+                    shared.wall,
+                    f64::from(events) / shared.wall,
+                    shared.resident / 1_000_000,
+                    shared.peak / 1_000_000,
+                );
+                all.push(shared);
+            }
+            #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
+            let of = |bytes: fn(&Shared) -> u64| bytes(&all[1]) as f64 / bytes(&all[0]) as f64;
+            eprintln!(
+                "  two processes{on}: {:.2}x the events a second (aim: 1.3), {:.2}x the memory each, {:.2}x at its peak \
+                 (aim: 0.6)",
+                all[0].wall / all[1].wall,
+                of(|shared| shared.resident),
+                of(|shared| shared.peak)
             );
-            all.push(shared);
         }
-        #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
-        let of = |bytes: fn(&Shared) -> u64| bytes(&all[1]) as f64 / bytes(&all[0]) as f64;
-        println!(
-            "\ntwo processes: {:.2}x the events a second (aim: 1.3), {:.2}x the memory each, {:.2}x at its peak (aim: 0.6)",
-            all[0].wall / all[1].wall,
-            of(|shared| shared.resident),
-            of(|shared| shared.peak)
-        );
         Ok(())
     }
 
@@ -201,7 +204,7 @@ impl Bench {
         let file = self.configure(name, more)?;
         let (begun, before) = (Instant::now(), measure::cpu_of_children()?);
         let arguments = [&["replay", "--keep-serving", "--listen", "127.0.0.1:0"], what].concat();
-        let server = Served::begin(&self.springline, &file, TOKEN, &arguments)?;
+        let server = Served::begin(&self.springline, &file, TOKEN, &arguments, None)?;
         loop {
             ensure!(begun.elapsed() < PATIENCE, "{name}: not there in time");
             tokio::time::sleep(LOOK).await;

@@ -12,6 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What processes run on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cores {
+    /// Whatever there is.
+    All,
+    /// One each, and not another's: as machines of one core would.
+    OneEach,
+}
+
 /// What processes took together.
 pub(super) struct Shared {
     pub(super) wall: f64,
@@ -22,8 +31,8 @@ pub(super) struct Shared {
 }
 
 impl Bench {
-    /// Reads the log by so many processes, each with an empty folder.
-    pub(super) async fn shared(&self, processes: usize) -> anyhow::Result<Shared> {
+    /// Reads the log by so many processes, each with a folder of its own.
+    pub(super) async fn shared(&self, processes: usize, cores: Cores) -> anyhow::Result<Shared> {
         let ports: Vec<[TcpListener; 2]> = (0..processes)
             .map(|_| Ok([TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?]))
             .collect::<anyhow::Result<_>>()?;
@@ -40,12 +49,13 @@ impl Bench {
         let (hosts, secret) = (hosts.to_string_lossy().into_owned(), secret.to_string_lossy().into_owned());
         let (begun, before) = (Instant::now(), measure::cpu_of_children()?);
         let mut servers = Vec::new();
+        let group = if cores == Cores::All { format!("of-{processes}") } else { format!("each-{processes}") };
         for (process, address) in addresses.iter().enumerate() {
             let log = format!(
-                "[journal]\nkind = \"kafka\"\n[journal.kafka]\ntopic = \"{TOPIC}\"\ngroup = \"of-{processes}\"\n\
-                 transactional_id = \"of-{processes}\"\n[runtime]\nworkers = 1\n"
+                "[journal]\nkind = \"kafka\"\n[journal.kafka]\ntopic = \"{TOPIC}\"\ngroup = \"{group}\"\n\
+                 transactional_id = \"{group}\"\n[runtime]\nworkers = 1\n"
             );
-            let file = self.configure(&format!("of-{processes}-{process}"), &log)?;
+            let file = self.configure(&format!("{group}-{process}"), &log)?;
             let numbers = [processes.to_string(), process.to_string()];
             let mut arguments = vec!["run", "--listen", address];
             if processes > 1 {
@@ -53,7 +63,8 @@ impl Bench {
                 arguments.extend(["--processes", processes, "--process", process]);
                 arguments.extend(["--hosts", &hosts, "--secret", &secret]);
             }
-            servers.push(Served::begin(&self.springline, &file, TOKEN, &arguments)?);
+            let core = (cores == Cores::OneEach).then_some(process);
+            servers.push(Served::begin(&self.springline, &file, TOKEN, &arguments, core)?);
         }
         for server in &servers {
             while !self.get(server, "/readyz").await?.status().is_success() {
