@@ -97,6 +97,7 @@ fn consumer(broker: &Broker, dir: &Path, name: &str) -> Springline {
     let config = format!(
         "[sources.feed]\ntype = \"kafka\"\ntopics = [\"changes\"]\n\
          [sources.feed.client]\nbrokers = [\"{}\"]\n\
+         properties = {{ \"receive.message.max.bytes\" = \"2000000000\" }}\n\
          [sources.feed.mapping]\nuri = \"key\"\nuri_prefix = \"https://feed.example/\"\ntitle = \"/table\"\n\
          text = \"/op\"\nlinks = [\"/after/node\"]\ntime = \"/ts\"\n",
         broker.address()
@@ -123,7 +124,7 @@ fn nothing_is_lost_and_nothing_is_twice_whatever_dies() {
     let config = dir.path().join("springline.toml");
     let sink = "[sinks.events]\nkind = \"kafka\"\nview = \"catalog\"\ntopic = \"changes\"\n";
     // The oracle reads all changes from the first one on.
-    let kept = "[changes]\nkeep_bytes = 4000000000\n";
+    let kept = "[changes]\nkeep_bytes = 4000000000\n[kafka.properties]\n\"receive.message.max.bytes\" = \"2000000000\"\n";
     fs::write(&config, format!("{kept}{sink}partitions = {PARTITIONS}\nreplication = 1\n")).unwrap();
     let (writer, follower) = (small("writer"), small("follower").configured(&config));
     let consumer_of = |name: &str| consumer(&broker, dir.path(), name);

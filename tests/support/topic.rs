@@ -28,6 +28,8 @@ pub fn folded(broker: &Broker, topic: &str, partitions: i32) -> (Rows, BTreeMap<
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker.address()).set("group.id", "test");
     config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+    // The tests' broker sends all that there is at once. A commit would end a poll with nothing.
+    config.set("receive.message.max.bytes", "2000000000").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut assigned = TopicPartitionList::new();
     for partition in 0..partitions {
@@ -37,7 +39,10 @@ pub fn folded(broker: &Broker, topic: &str, partitions: i32) -> (Rows, BTreeMap<
     let mut rows: BTreeMap<i32, Rows> = BTreeMap::new();
     let (mut met, mut ended) = (BTreeMap::new(), BTreeSet::new());
     while ended.len() < partitions as usize {
-        let message = match consumer.poll(Duration::from_secs(30)).expect("the end of the topic") {
+        let Some(polled) = consumer.poll(Duration::from_secs(60)) else {
+            panic!("{topic}: no end but of {ended:?}, behind {:?}", consumer.position());
+        };
+        let message = match polled {
             Ok(message) => message,
             Err(KafkaError::PartitionEOF(partition)) => {
                 ended.insert(partition);

@@ -34,8 +34,8 @@ use std::{
 
 const TOKEN: &str = "of the benchmark";
 const TOPIC: &str = "bench.events";
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks: they cost processor time, too.
+const LOOK: Duration = Duration::from_millis(200);
 /// Nothing takes longer.
 const PATIENCE: Duration = Duration::from_secs(1800);
 

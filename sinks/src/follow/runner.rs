@@ -16,8 +16,9 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Items from which a commit follows, at the next end of an epoch.
-const COMMIT_ITEMS: usize = 5_000;
+/// Items from which a commit follows, at the next end of an epoch. A commit waits for the disk and for whoever is fed, some
+/// tenths of a second: who is behind has to bring many.
+const COMMIT_ITEMS: usize = 20_000;
 
 /// A sink that follows a view.
 #[derive(Clone)]

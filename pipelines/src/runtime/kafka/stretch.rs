@@ -106,8 +106,6 @@ impl Stretch {
 
     fn quarantine(&self, message: Received<'_>, why: &Unreadable) -> Event {
         let uri = self.place.uri(self.number, message.offset);
-        metrics::counter!("springline_log_quarantined_total").increment(1);
-        tracing::warn!(%uri, %why, "a message of the log can't be taken");
         let value = message.value.unwrap_or_default();
         let key: String =
             String::from_utf8_lossy(message.key.unwrap_or_default()).chars().take(256).collect();
@@ -126,8 +124,6 @@ impl Stretch {
     /// What lies before an offset can't be had any more; or something else that has to be seen happened here.
     pub(super) fn gap(&mut self, to: i64, reason: String) {
         let at = Timestamp::now();
-        metrics::counter!("springline_log_gaps_total").increment(1);
-        tracing::error!(partition = self.name(), from = self.spot.next, to, reason, "a gap in the log");
         let from = (self.spot.next - 1).max(0).to_string();
         let gap = Gap { partition: self.name(), from, to: to.to_string(), at, reason };
         let event = self.event(at, EventBody::Gap(Box::new(gap)));
@@ -153,16 +149,37 @@ impl Stretch {
         std::mem::take(&mut self.events)
     }
 
-    /// What there is, with the offset behind it; and who tells the epoch that has it.
+    /// What there is for the views, with the offset behind it; and who tells the epoch that has it.
     pub(super) fn batch(&mut self) -> (Batch, oneshot::Receiver<springline_model::Epoch>) {
         let (tell, sealed) = oneshot::channel();
+        let events = self.events();
+        events.iter().for_each(report);
         let batch = Batch {
             partition: self.place.partition(self.number),
-            events: self.events(),
+            events,
             position: Some(self.spot.position()),
             sealed: Some(tell),
         };
         (batch, sealed)
+    }
+}
+
+/// Says what is wrong with the log. What its writers could not read is told of by them.
+fn report(event: &Event) {
+    if event.source.as_str() != NAME {
+        return;
+    }
+    match &event.body {
+        EventBody::Quarantine(row) => {
+            metrics::counter!("springline_log_quarantined_total").increment(1);
+            tracing::warn!(uri = %row.uri, why = row.reason, "a message of the log can't be taken");
+        }
+        EventBody::Gap(gap) => {
+            let Gap { partition, from, to, reason, .. } = &**gap;
+            metrics::counter!("springline_log_gaps_total").increment(1);
+            tracing::error!(partition, from, to, reason, "a gap in the log");
+        }
+        _ => {}
     }
 }
 
