@@ -148,6 +148,7 @@ impl Bench {
             "", "CPU s", "wall s", "events/s", "RSS MB", "peak MB"
         );
         println!("|---|---|---|---|---|---|");
+        let mut compared = Vec::new();
         for (each, on) in [(Cores::All, ""), (Cores::OneEach, ", on a core each")] {
             let mut all = Vec::new();
             for (processes, what) in [(1, "one process, one worker"), (2, "two processes, one each")] {
@@ -164,14 +165,15 @@ impl Bench {
             }
             #[expect(clippy::cast_precision_loss, reason = "bytes of memory")]
             let of = |bytes: fn(&Shared) -> u64| bytes(&all[1]) as f64 / bytes(&all[0]) as f64;
-            eprintln!(
-                "  two processes{on}: {:.2}x the events a second (aim: 1.3), {:.2}x the memory each, {:.2}x at its peak \
-                 (aim: 0.6)",
+            compared.push(format!(
+                "two processes{on}: {:.2}x the events a second (aim: 1.3), {:.2}x the memory each, {:.2}x at its peak (aim: \
+                 0.6)",
                 all[0].wall / all[1].wall,
                 of(|shared| shared.resident),
                 of(|shared| shared.peak)
-            );
+            ));
         }
+        println!("\n{}", compared.join("\n"));
         Ok(())
     }
 
