@@ -103,14 +103,11 @@ pub(super) async fn pin(
     params: HandParams,
     body: Items,
 ) -> Result<(StatusCode, Ordered), Problem> {
-    let HandParams { id, space, wait, wait_secs } = params;
-    let said = answer::on_snapshot(&state, move |snapshot| {
-        let from = named(snapshot, &id, space.as_deref())?;
-        let items = members(snapshot, &body.items, &from, None)?;
-        let to = anchor(snapshot, &from)?;
-        place(snapshot, &from, items, &to)
-    });
-    say(&state, said.await?, wait, wait_secs).await
+    of_cluster(&state, params, move |snapshot, from| {
+        let items = members(snapshot, &body.items, from, None)?;
+        place(snapshot, from, items, &anchor(snapshot, from)?)
+    })
+    .await
 }
 
 pub(super) async fn move_(
@@ -118,15 +115,12 @@ pub(super) async fn move_(
     params: HandParams,
     body: Moved,
 ) -> Result<(StatusCode, Ordered), Problem> {
-    let HandParams { id, space, wait, wait_secs } = params;
-    let said = answer::on_snapshot(&state, move |snapshot| {
-        let from = named(snapshot, &id, space.as_deref())?;
-        let into = other(snapshot, &from, &body.into)?;
-        let items = members(snapshot, &body.items, &from, Some(&into))?;
-        let to = anchor(snapshot, &into)?;
-        place(snapshot, &from, items, &to)
-    });
-    say(&state, said.await?, wait, wait_secs).await
+    of_cluster(&state, params, move |snapshot, from| {
+        let into = other(snapshot, from, &body.into)?;
+        let items = members(snapshot, &body.items, from, Some(&into))?;
+        place(snapshot, from, items, &anchor(snapshot, &into)?)
+    })
+    .await
 }
 
 pub(super) async fn split(
@@ -134,14 +128,12 @@ pub(super) async fn split(
     params: HandParams,
     body: Items,
 ) -> Result<(StatusCode, Ordered), Problem> {
-    let HandParams { id, space, wait, wait_secs } = params;
-    let said = answer::on_snapshot(&state, move |snapshot| {
-        let from = named(snapshot, &id, space.as_deref())?;
-        let items = members(snapshot, &body.items, &from, None)?;
+    of_cluster(&state, params, move |snapshot, from| {
+        let items = members(snapshot, &body.items, from, None)?;
         let to = Anchor::Group(GroupId::of(&from.space, &items, Timestamp::now()));
-        place(snapshot, &from, items, &to)
-    });
-    say(&state, said.await?, wait, wait_secs).await
+        place(snapshot, from, items, &to)
+    })
+    .await
 }
 
 pub(super) async fn merge(
@@ -149,19 +141,30 @@ pub(super) async fn merge(
     params: HandParams,
     body: Merged,
 ) -> Result<(StatusCode, Ordered), Problem> {
-    let HandParams { id, space, wait, wait_secs } = params;
-    let said = answer::on_snapshot(&state, move |snapshot| {
-        let from = named(snapshot, &id, space.as_deref())?;
-        let into = other(snapshot, &from, &body.into)?;
+    of_cluster(&state, params, move |snapshot, from| {
+        let into = other(snapshot, from, &body.into)?;
         let mut said = Said { orders: Vec::new(), space: from.space.clone(), about: body.into };
         if from.cluster != into.cluster {
-            let order = Order::join(from.space.clone(), anchor(snapshot, &from)?, anchor(snapshot, &into)?);
+            let order = Order::join(from.space.clone(), anchor(snapshot, from)?, anchor(snapshot, &into)?);
             let order = order.ok_or_else(|| Problem::new(Kind::Conflict, "they are about to be one"))?;
             said.orders.push(known(snapshot, order)?);
         }
         Ok(said)
+    })
+    .await
+}
+
+/// Says what is to be said of the named cluster.
+async fn of_cluster(
+    state: &AppState,
+    params: HandParams,
+    decide: impl FnOnce(&Snapshot<'_>, &Named) -> Result<Said, Problem> + Send + 'static,
+) -> Result<(StatusCode, Ordered), Problem> {
+    let HandParams { id, space, wait, wait_secs } = params;
+    let said = answer::on_snapshot(state, move |snapshot| {
+        decide(snapshot, &named(snapshot, &id, space.as_deref())?)
     });
-    say(&state, said.await?, wait, wait_secs).await
+    say(state, said.await?, wait, wait_secs).await
 }
 
 /// Has it journalled, in one epoch.
